@@ -1,0 +1,93 @@
+"""Taichi is started here and nowhere else.
+
+Importing this module imports Taichi, quietly: its banner and its daily version report are switched off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import warnings
+
+import numpy as np
+import numpy.typing as npt
+
+from tdr.config import Arch, Precision
+from tdr.errors import InputError
+
+os.environ.setdefault("ENABLE_TAICHI_HEADER_PRINT", "0")
+os.environ.setdefault("TI_SKIP_VERSION_CHECK", "ON")
+with warnings.catch_warnings():
+    # Taichi 1.7.4 calls locale.getdefaultlocale while it is imported.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import taichi as ti
+
+_started: tuple[Precision, Arch] | None = None
+_epoch = 0
+
+
+def start(precision: Precision = Precision.f32, arch: Arch = Arch.cpu) -> None:
+    """Start Taichi, or keep it as it is if it already runs so.
+
+    A change of precision or backend restarts it, which ends the life of every pipeline made before.
+
+    ``fast_math`` is off: with it on, the batched Jacobian differs from the one-pixel loop in the last bit.
+    ``force_scalarize_matrix`` is on: forward mode needs it, and reverse passes compile faster.
+
+    Args:
+        precision: the floating-point type of rendering and derivatives.
+        arch: the backend.
+
+    Raises:
+        InputError: if this machine does not have the backend, or the backend does not have float64.
+    """
+    global _started, _epoch
+    if _started == (precision, arch):
+        return
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            ti.init(
+                arch=getattr(ti, arch.value),
+                default_fp=ti.f64 if precision is Precision.f64 else ti.f32,
+                fast_math=False,
+                force_scalarize_matrix=True,
+                enable_fallback=False,
+                log_level=ti.ERROR,
+            )
+    except RuntimeError as error:
+        _started = None
+        raise InputError(
+            f"runtime.arch must be a backend that this machine has; got {arch.value!r}. Use runtime.arch=cpu."
+        ) from error
+    _started = (precision, arch)
+    _epoch += 1
+
+
+def ensure_started() -> None:
+    """Start Taichi with the defaults unless it runs already."""
+    if _started is None:
+        start()
+
+
+def precision() -> Precision:
+    """The precision that Taichi was started with."""
+    ensure_started()
+    assert _started is not None  # noqa: S101
+    return _started[0]
+
+
+def epoch() -> int:
+    """How often Taichi was started; device memory of an earlier start must not be touched (Taichi would crash)."""
+    ensure_started()
+    return _epoch
+
+
+def dtype() -> type[np.floating]:
+    """The NumPy type of the running precision."""
+    return np.float64 if precision() is Precision.f64 else np.float32
+
+
+def array(values: npt.ArrayLike) -> npt.NDArray[np.floating]:
+    """Values as a contiguous array of the running precision, ready to be a kernel's argument."""
+    return np.ascontiguousarray(values, dtype=dtype())

@@ -1,0 +1,417 @@
+"""The settings of a run: what may be set, its type, unit, default and range.
+
+The classes are the schemas that Hydra composes against and the settings that the Python classes of the same
+subject are built from. A field declared with :func:`tdr.parameters.differentiable` is a parameter that Jacobian
+images can be asked for. Ranges are checked on construction (``__post_init__``), so a bad value never gets further.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Dict, List, Optional  # noqa: UP035 (OmegaConf reads these spellings on Python 3.10)
+
+import numpy as np
+import numpy.typing as npt
+
+from tdr.errors import InputError, check_number, check_vector
+from tdr.parameters import COLOR, VECTOR, Parameter, Reads, differentiable, parameters_of
+
+
+class Shading(enum.Enum):
+    """Which normals a mesh is shaded with."""
+
+    smooth = "smooth"
+    flat = "flat"
+
+
+class Method(enum.Enum):
+    """How Jacobian images are computed: all pixels in one reverse pass, or one reverse pass a pixel."""
+
+    batched = "batched"
+    loop = "loop"
+
+
+class Precision(enum.Enum):
+    """The floating-point type of rendering and derivatives. Visibility is always decided in float64."""
+
+    f32 = "f32"
+    f64 = "f64"
+
+
+class Arch(enum.Enum):
+    """The Taichi backend."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+    vulkan = "vulkan"
+    metal = "metal"
+
+
+@dataclass
+class MeshConfig:
+    """What every mesh has: its place in the world and its colour.
+
+    A vertex v of the mesh stands at ``translation + scale * R v`` in world space, where R turns by the axis-angle
+    vector ``rotation``.
+    """
+
+    # linear RGB factor on the mesh's own vertex colours (white where it has none), each >= 0
+    albedo: List[float] = differentiable([1.0, 1.0, 1.0], components=COLOR)
+    # world units
+    translation: List[float] = differentiable([0.0, 0.0, 0.0], components=VECTOR, reads=Reads.POSE)
+    # axis-angle, radians; the derivative is with respect to a further turn about the world's axes
+    rotation: List[float] = differentiable([0.0, 0.0, 0.0], components=VECTOR, reads=Reads.POSE, unit="rad")
+    # factor, > 0
+    scale: float = differentiable(1.0, reads=Reads.POSE)
+    # smooth: angle-weighted vertex normals; flat: one normal a triangle
+    shading: Shading = Shading.smooth
+    # leave out triangles whose clockwise side faces the camera
+    cull_back_faces: bool = False
+
+    def __post_init__(self) -> None:
+        check_vector("mesh.albedo", self.albedo, least=0.0)
+        check_vector("mesh.translation", self.translation)
+        check_vector("mesh.rotation", self.rotation)
+        check_number("mesh.scale", self.scale, above=0.0)
+
+
+@dataclass
+class SphereConfig(MeshConfig):
+    """The unit sphere as a subdivided icosahedron."""
+
+    # each step splits every triangle into 4: 20 * 4**subdivisions triangles; 0 to 9
+    subdivisions: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("mesh.subdivisions", self.subdivisions, least=0, below=10)
+
+
+@dataclass
+class CubeConfig(MeshConfig):
+    """The axis-aligned cube whose corners lie on the unit sphere."""
+
+    # each step splits every triangle into 4: 12 * 4**subdivisions triangles; 0 to 9
+    subdivisions: int = 0
+    shading: Shading = Shading.flat
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("mesh.subdivisions", self.subdivisions, least=0, below=10)
+
+
+@dataclass
+class TorusConfig(MeshConfig):
+    """A torus around the z axis, of outer radius 1."""
+
+    # 16 * 2**subdivisions segments around the axis and half as many around the tube; 0 to 8
+    subdivisions: int = 2
+    # radius of the tube, in (0, 0.5)
+    tube_radius: float = 0.3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("mesh.subdivisions", self.subdivisions, least=0, below=9)
+        check_number("mesh.tube_radius", self.tube_radius, above=0.0, below=0.5)
+
+
+@dataclass
+class TorusKnotConfig(MeshConfig):
+    """A tube along the (p, q) torus knot, within the unit sphere."""
+
+    # 64 * 2**subdivisions segments along the knot, 4 * 2**subdivisions around the tube; 0 to 7
+    subdivisions: int = 2
+    # turns around the axis, and through the hole; coprime
+    p: int = 2
+    q: int = 3
+    # radius of the tube, in (0, 0.3)
+    tube_radius: float = 0.15
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("mesh.subdivisions", self.subdivisions, least=0, below=8)
+        check_number("mesh.p", self.p, least=1)
+        check_number("mesh.q", self.q, least=1)
+        check_number("mesh.tube_radius", self.tube_radius, above=0.0, below=0.3)
+        if np.gcd(self.p, self.q) != 1:
+            raise InputError(f"mesh.p and mesh.q must be coprime; got {self.p} and {self.q}.")
+
+
+@dataclass
+class FileMeshConfig(MeshConfig):
+    """A mesh from a file, in any format that trimesh reads."""
+
+    # relative paths start at the directory that the command was started from
+    path: str = "???"
+    # move the centre of the bounding box to the origin and scale into the unit sphere
+    normalize: bool = True
+
+
+@dataclass
+class CameraConfig:
+    """What every camera has: its pose and the depth range.
+
+    The camera looks along -z of its own axes, y up. Its orientation is that of ``look_at`` (the world's axes where
+    it is not given), turned about the world's axes by the axis-angle vector ``rotation``.
+    """
+
+    # world units
+    position: List[float] = differentiable([0.0, 0.0, 3.5], components=VECTOR, reads=Reads.POSE)
+    # axis-angle, radians; the derivative is with respect to a further turn about the world's axes
+    rotation: List[float] = differentiable([0.0, 0.0, 0.0], components=VECTOR, reads=Reads.POSE, unit="rad")
+    # a point in world space to look at, y up
+    look_at: Optional[List[float]] = None
+    # distances along the viewing axis between which surfaces are seen
+    near: float = 0.1
+    far: float = 100.0
+
+    def __post_init__(self) -> None:
+        check_vector("camera.position", self.position)
+        check_vector("camera.rotation", self.rotation)
+        if self.look_at is not None:
+            check_vector("camera.look_at", self.look_at)
+            if list(self.look_at) == list(self.position):
+                raise InputError(f"camera.look_at must differ from camera.position; got {list(self.look_at)!r} twice.")
+        check_number("camera.near", self.near, above=0.0)
+        check_number("camera.far", self.far)
+        if self.near >= self.far:
+            raise InputError(f"camera.near must be less than camera.far; got near {self.near!r} and far {self.far!r}.")
+
+
+@dataclass
+class PerspectiveCameraConfig(CameraConfig):
+    """A pinhole camera."""
+
+    # vertical field of view, degrees, in (0, 180); the derivative is per radian
+    fov: float = differentiable(60.0, reads=Reads.POSE, unit="rad")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("camera.fov", self.fov, above=0.0, below=180.0)
+
+
+@dataclass
+class OrthographicCameraConfig(CameraConfig):
+    """A parallel projection."""
+
+    # height of the view, world units, > 0
+    height: float = differentiable(4.0, reads=Reads.POSE)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("camera.height", self.height, above=0.0)
+
+
+@dataclass
+class LightConfig:
+    """Directional lights."""
+
+    # one 3-vector a light: the way the light travels, world space; normalized when it is used
+    direction: List[List[float]] = differentiable([[0.0, 0.0, -1.0]], components=VECTOR, per_light=True)
+    # linear RGB with the intensity included, each >= 0; one for all lights or one a light
+    color: List[List[float]] = differentiable([[1.0, 1.0, 1.0]], components=COLOR, per_light=True)
+
+    def __post_init__(self) -> None:
+        if len(self.direction) == 0:
+            raise InputError("light.direction must be a list of at least one 3-vector; got [].")
+        for vector in self.direction:
+            check_vector("light.direction", vector, nonzero=True)
+        if len(self.color) not in (1, len(self.direction)):
+            raise InputError(
+                f"light.color must have one colour, or one for each of the {len(self.direction)} lights of "
+                f"light.direction; got {len(self.color)}."
+            )
+        for color in self.color:
+            check_vector("light.color", color, least=0.0)
+
+
+@dataclass
+class ShaderConfig:
+    """What every shader has."""
+
+
+@dataclass
+class BlinnPhongConfig(ShaderConfig):
+    """Blinn-Phong reflection (Blinn 1977, half-vector form)."""
+
+    # all >= 0
+    ambient: float = differentiable(0.1)
+    diffuse: float = differentiable(0.3)
+    specular: float = differentiable(0.2)
+    # exponent of the highlight
+    shininess: float = differentiable(30.0)
+
+    def __post_init__(self) -> None:
+        for name in ("ambient", "diffuse", "specular", "shininess"):
+            check_number(f"shader.{name}", getattr(self, name), least=0.0)
+
+
+@dataclass
+class LambertianConfig(ShaderConfig):
+    """Diffuse reflection only."""
+
+    # both >= 0
+    ambient: float = differentiable(0.1)
+    diffuse: float = differentiable(0.8)
+
+    def __post_init__(self) -> None:
+        for name in ("ambient", "diffuse"):
+            check_number(f"shader.{name}", getattr(self, name), least=0.0)
+
+
+@dataclass
+class ImageConfig:
+    """The picture."""
+
+    # pixels, >= 1
+    width: int = 512
+    height: int = 512
+    # also write g_buffer.npz and pictures of it
+    g_buffer: bool = False
+
+    def __post_init__(self) -> None:
+        check_number("image.width", self.width, least=1)
+        check_number("image.height", self.height, least=1)
+
+
+@dataclass
+class JacobianConfig:
+    """Which Jacobian images, and how."""
+
+    # a list of parameter names, or 'all'
+    parameters: Any = field(default_factory=lambda: ["light.direction"])
+    # batched: one reverse pass for all pixels; loop: one reverse pass a pixel, the slow reference
+    method: Method = Method.batched
+    # weights of R, G, B (the derivative of the weighted sum), or 'rgb' for the three channels separately
+    cotangent: Any = field(default_factory=lambda: [1.0, 1.0, 1.0])
+
+    def __post_init__(self) -> None:
+        if self.cotangent != "rgb":
+            if isinstance(self.cotangent, str):
+                raise InputError(f"jacobian.cotangent must be 'rgb' or a list of 3 numbers; got {self.cotangent!r}.")
+            check_vector("jacobian.cotangent", self.cotangent, nonzero=True)
+        names = self.parameters
+        if names != "all" and (isinstance(names, str) or not isinstance(names, Sequence) or len(names) == 0):
+            raise InputError(f"jacobian.parameters must be a list of parameter names or 'all'; got {names!r}.")
+
+    def cotangents(self) -> npt.NDArray[np.float64]:
+        """The cotangents to seed, shape (C, 3): C = 3 unit vectors for ``rgb``, else C = 1."""
+        return np.eye(3) if self.cotangent == "rgb" else np.array([self.cotangent], dtype=np.float64)
+
+
+@dataclass
+class RuntimeConfig:
+    """How it is computed."""
+
+    precision: Precision = Precision.f32
+    arch: Arch = Arch.cpu
+    # print where the time went
+    timings: bool = False
+
+
+@dataclass
+class TrackingConfig:
+    """Where runs are kept."""
+
+    # false: nothing is sent to MLflow, and it is not even imported
+    enabled: bool = True
+    # any MLflow tracking URI; not given: mlflow.db at the repository root
+    uri: Optional[str] = None
+    # the MLflow experiment
+    experiment: str = "tdr"
+    # shown in the UI and searchable there
+    tags: Dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Config:
+    """Everything that a run of ``experiments/jacobian.py`` can be told."""
+
+    mesh: MeshConfig = field(default_factory=SphereConfig)
+    camera: CameraConfig = field(default_factory=PerspectiveCameraConfig)
+    light: LightConfig = field(default_factory=LightConfig)
+    shader: ShaderConfig = field(default_factory=BlinnPhongConfig)
+    image: ImageConfig = field(default_factory=ImageConfig)
+    jacobian: JacobianConfig = field(default_factory=JacobianConfig)
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+    def __post_init__(self) -> None:
+        if self.jacobian.parameters != "all":
+            select_parameters(self.known_parameters(), self.jacobian.parameters)
+
+    def known_parameters(self) -> tuple[Parameter, ...]:
+        """Every parameter that this scene has, in the order in which results list them."""
+        return tuple(
+            parameter
+            for group in ("light", "shader", "mesh", "camera")
+            for parameter in parameters_of(group, getattr(self, group))
+        )
+
+    def selected_parameters(self) -> tuple[Parameter, ...]:
+        """The parameters that Jacobian images are asked for."""
+        return select_parameters(self.known_parameters(), self.jacobian.parameters)
+
+
+# Which options a user can choose from, group by group: the name of the option's schema and its class.
+SCHEMAS: dict[str, dict[str, type]] = {
+    "mesh": {
+        "sphere": SphereConfig,
+        "cube": CubeConfig,
+        "torus": TorusConfig,
+        "torus_knot": TorusKnotConfig,
+        "file": FileMeshConfig,
+    },
+    "camera": {"perspective": PerspectiveCameraConfig, "orthographic": OrthographicCameraConfig},
+    "light": {"directional": LightConfig},
+    "shader": {"blinn_phong": BlinnPhongConfig, "lambertian": LambertianConfig},
+}
+
+
+def select_parameters(known: Sequence[Parameter], names: Sequence[str] | str) -> tuple[Parameter, ...]:
+    """Pick parameters by name.
+
+    Args:
+        known: the parameters that the scene has.
+        names: names from among them, each once, or ``"all"``.
+
+    Returns:
+        The chosen parameters, in the order of ``known``.
+
+    Raises:
+        InputError: if a name is not known or stands twice; the message lists the known ones.
+    """
+    if names == "all":
+        return tuple(known)
+    listed = ", ".join(parameter.name for parameter in known)
+    for i, name in enumerate(names):
+        if not any(parameter.name == name for parameter in known):
+            raise InputError(f"jacobian.parameters must name parameters of this scene; got {name!r}. Known: {listed}.")
+        if name in names[:i]:
+            raise InputError(f"jacobian.parameters must name each parameter once; got {name!r} twice.")
+    return tuple(parameter for parameter in known if parameter.name in names)
+
+
+def reject_unknown_keys(config: Any, composed: Any, prefix: str = "") -> None:
+    """Refuse keys that were forced in with ``+`` and that no schema knows.
+
+    Args:
+        config: a schema instance.
+        composed: the composed config that it was made from, as plain dictionaries.
+        prefix: the path of ``config`` with a dot at its end.
+
+    Raises:
+        InputError: for the first unknown key, with the keys that exist there.
+    """
+    known = [f.name for f in fields(config)]
+    for key, value in composed.items():
+        if key not in known:
+            raise InputError(
+                f"{prefix}{key} must be a known key; got {value!r}. "
+                f"Keys {'in ' + prefix[:-1] if prefix else 'at the top level'}: {', '.join(known) or 'none'}."
+            )
+        child = getattr(config, key)
+        if hasattr(child, "__dataclass_fields__") and isinstance(value, dict):
+            reject_unknown_keys(child, value, f"{prefix}{key}.")

@@ -1,0 +1,75 @@
+"""The one error that a user's input can cause, and the checks that raise it.
+
+A message reads ``<config key or argument> must <condition>; got <value>. <what to do>``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+
+class InputError(ValueError):
+    """Something that the user gave cannot be used; the message says which key, what it got and what is allowed."""
+
+
+def check_number(
+    key: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    below: float | None = None,
+    least: float | None = None,
+) -> None:
+    """Check that a value is a finite number in an interval.
+
+    Args:
+        key: the config key or argument, for the message.
+        value: what was given.
+        above: open lower bound.
+        below: open upper bound.
+        least: closed lower bound.
+
+    Raises:
+        InputError: if it is not.
+    """
+    bounds = []
+    if above is not None:
+        bounds.append(f"greater than {above:g}")
+    if least is not None:
+        bounds.append(f"at least {least:g}")
+    if below is not None:
+        bounds.append(f"less than {below:g}")
+    condition = "be a finite number" + (" " + " and ".join(bounds) if bounds else "")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise InputError(f"{key} must {condition}; got {value!r}.")
+    if (
+        (above is not None and value <= above)
+        or (below is not None and value >= below)
+        or (least is not None and value < least)
+    ):
+        raise InputError(f"{key} must {condition}; got {value!r}.")
+
+
+def check_vector(key: str, value: Any, *, nonzero: bool = False, least: float | None = None) -> None:
+    """Check that a value is a list of three finite numbers.
+
+    Args:
+        key: the config key or argument, for the message.
+        value: what was given.
+        nonzero: whether the zero vector is refused.
+        least: closed lower bound of every component.
+
+    Raises:
+        InputError: if it is not.
+    """
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 3:
+        raise InputError(f"{key} must be a list of 3 numbers; got {value!r}.")
+    for component in value:
+        if isinstance(component, bool) or not isinstance(component, (int, float)) or not math.isfinite(component):
+            raise InputError(f"{key} must have 3 finite components; got {list(value)!r}.")
+        if least is not None and component < least:
+            raise InputError(f"{key} must have components of at least {least:g}; got {list(value)!r}.")
+    if nonzero and math.hypot(*value) == 0.0:
+        raise InputError(f"{key} must not be the zero vector; got {list(value)!r}.")

@@ -1,0 +1,149 @@
+"""Jacobian images: how every pixel changes with each number of some parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import taichi as ti
+
+from tdr import backend
+from tdr.config import JacobianConfig, Method, select_parameters
+from tdr.jacobian_images import JacobianImages
+from tdr.mesh import TriangleMesh
+from tdr.parameters import Parameter, columns_of
+from tdr.pipeline import Pipeline
+
+
+def compute_jacobian(
+    pipeline: Pipeline,
+    parameters: Sequence[str] | str = ("light.direction",),
+    *,
+    method: str = "batched",
+    cotangent: Sequence[float] | str = (1.0, 1.0, 1.0),
+) -> JacobianImages:
+    """Render once and compute Jacobian images.
+
+    Args:
+        pipeline: the scene; it is rendered with its current settings.
+        parameters: names, or ``"all"``.
+        method: ``batched``: all pixels in one reverse pass; ``loop``: one reverse pass a pixel, the slow reference.
+        cotangent: weights of R, G and B, or ``"rgb"`` for the three channels separately.
+
+    Returns:
+        The Jacobian images.
+
+    Raises:
+        InputError: if a parameter is not known or the cotangent is neither of the above.
+    """
+    settings = JacobianConfig(
+        parameters=parameters if isinstance(parameters, str) else list(parameters),
+        method=Method(method),
+        cotangent=cotangent if isinstance(cotangent, str) else list(cotangent),
+    )
+    pipeline.forward()
+    return differentiate(pipeline, settings)
+
+
+def differentiate(
+    pipeline: Pipeline, settings: JacobianConfig, track: Callable[[range], Iterable[int]] = iter
+) -> JacobianImages:
+    """Compute Jacobian images of what the pipeline rendered last.
+
+    Args:
+        pipeline: the scene, rendered with its current settings.
+        settings: which parameters, and how.
+        track: wraps the loop over pixels of ``settings.method = loop``, to show progress.
+
+    Returns:
+        The Jacobian images.
+
+    Raises:
+        InputError: if a parameter is not known.
+    """
+    chosen = select_parameters(pipeline.parameters, settings.parameters)
+    cotangents = settings.cotangents()
+    num_lights = pipeline.light_array.num_lights
+    height, width = pipeline.resolution
+    # One plane a column, so that each column is an image of its own in memory.
+    columns = np.zeros((len(columns_of(chosen, num_lights)), height * width, len(cotangents)), backend.dtype())
+    if settings.method is Method.batched:
+        _fill_batched(pipeline, chosen, cotangents, columns)
+    else:
+        _fill_pixel_by_pixel(pipeline, chosen, cotangents, columns, track)
+    values = {}
+    first = 0
+    for parameter in chosen:
+        shape = parameter.shape(num_lights)
+        last = first + int(np.prod(shape))
+        planes = columns[first:last].reshape(*shape, height, width, len(cotangents))
+        values[parameter.name] = np.moveaxis(planes, range(len(shape)), range(3, 3 + len(shape)))
+        first = last
+    return JacobianImages(
+        image=pipeline.output_buffer.to_numpy(),
+        triangle_id=pipeline.rasterizer.triangle_id_buffer.copy(),
+        parameters=chosen,
+        values=values,
+        cotangents=cotangents,
+        num_lights=num_lights,
+        method=settings.method.value,
+        precision=backend.precision().value,
+    )
+
+
+def compile_kernels(pipeline: Pipeline, settings: JacobianConfig) -> None:
+    """Compile everything that rendering and differentiating a scene needs, on an image of one pixel.
+
+    Kernels do not depend on the mesh, the resolution or the number of lights; what is compiled once in a process is
+    not compiled again.
+
+    Args:
+        pipeline: the scene.
+        settings: which parameters, and how.
+    """
+    triangle = TriangleMesh(np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), np.array([[0, 1, 2]]))
+    small = Pipeline(
+        triangle, pipeline.camera, pipeline.light_array, pipeline.shader, pipeline.placement, resolution=(1, 1)
+    )
+    small.forward()
+    differentiate(small, settings)
+    pipeline.clear_gradients()
+
+
+def _fill_batched(
+    pipeline: Pipeline,
+    chosen: Sequence[Parameter],
+    cotangents: npt.NDArray[np.float64],
+    columns: npt.NDArray[np.floating],
+) -> None:
+    layout = pipeline.layout(chosen)
+    first_columns = pipeline.first_columns(layout)
+    kernels = pipeline.kernels
+    pixels = pipeline.rasterizer.pixels
+    for channel, cotangent in enumerate(cotangents):
+        for start, count in pipeline.bands():
+            kernels.seed(count, backend.array(cotangent))
+            for light in range(pipeline.light_array.num_lights):
+                kernels.clear_slots(count, layout)
+                pipeline.pull_back(start, count, light, layout)
+                kernels.add_slots(start, count, light, channel, pixels, first_columns, columns, layout)
+    ti.sync()
+
+
+def _fill_pixel_by_pixel(
+    pipeline: Pipeline,
+    chosen: Sequence[Parameter],
+    cotangents: npt.NDArray[np.float64],
+    columns: npt.NDArray[np.floating],
+    track: Callable[[range], Iterable[int]],
+) -> None:
+    names = [parameter.name for parameter in chosen]
+    seeds = pipeline.output_buffer.grad.reshape(-1, 3)
+    pipeline.clear_gradients()
+    for pixel in track(range(len(seeds))):
+        for channel, cotangent in enumerate(cotangents):
+            seeds[pixel] = cotangent
+            pipeline.backward(names)
+            columns[:, pixel, channel] = np.concatenate([pipeline.gradients[name].reshape(-1) for name in names])
+            pipeline.clear_gradients()

@@ -1,0 +1,314 @@
+"""The renderer: from a mesh, a camera, lights and a shader to an image, and back to gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import taichi as ti
+
+from tdr import backend
+from tdr.config import Config, MeshConfig, select_parameters
+from tdr.errors import InputError, check_number
+from tdr.kernels import BAND, Layout, current_kernels
+from tdr.mesh import TriangleMesh
+from tdr.normals import NormalsEstimator
+from tdr.parameters import Parameter, Reads, columns_of, parameters_of
+from tdr.stages.camera import CAMERAS, Camera, PerspectiveCamera
+from tdr.stages.interpolator import TriangleAttributeInterpolator
+from tdr.stages.lights import DirectionalLightArray
+from tdr.stages.rasterizer import TriangleRasterizer
+from tdr.stages.shaders import SHADERS, BlinnPhongShader
+from tdr.stages.transforms import rotation_matrix
+
+
+class ImageBuffer:
+    """An image and the cotangent to be pulled back from it.
+
+    Args:
+        height: rows.
+        width: columns.
+
+    Attributes:
+        values: (H, W, 3) linear RGB, row 0 at the top, background 0.
+        grad: (H, W, 3) cotangent; fill it, in whole or pixel by pixel, before :meth:`Pipeline.backward`.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self.values = np.zeros((height, width, 3), dtype=backend.dtype())
+        self.grad = np.zeros((height, width, 3), dtype=backend.dtype())
+
+    def to_numpy(self) -> npt.NDArray[np.floating]:
+        """A copy of the image, (H, W, 3) linear RGB."""
+        return self.values.copy()
+
+
+class Pipeline:
+    """Renders a mesh and pulls cotangents of the image back to the parameters.
+
+    A pipeline lives as long as the Taichi that it was made in (:func:`tdr.start`).
+
+    Args:
+        mesh: the mesh, object space.
+        camera: the camera; by default 3.5 in front of the origin, 60 degrees.
+        light_array: the lights; by default one white light that travels along -z.
+        shader: an object whose class is a shader (:mod:`tdr.stages.shaders`); by default Blinn-Phong.
+        placement: the mesh's pose, colour factor, kind of normals and back-face culling.
+        resolution: (height, width) in pixels, each at least 1.
+
+    Attributes:
+        rasterizer: finds the visible triangles; ``rasterizer.triangle_id_buffer`` is (H, W) int32, -1 for background.
+        interpolator: holds the G-buffer of the covered pixels.
+        normals_estimator: the mesh's normals.
+        output_buffer: the image and its cotangent.
+        parameters: every parameter that the scene can be differentiated with respect to.
+        gradients: parameter name -> float64 array of the parameter's shape, what :meth:`backward` adds up.
+
+    Raises:
+        InputError: if the resolution is out of range.
+    """
+
+    def __init__(
+        self,
+        mesh: TriangleMesh,
+        camera: Camera | None = None,
+        light_array: DirectionalLightArray | None = None,
+        shader: Any = None,
+        placement: MeshConfig | None = None,
+        resolution: tuple[int, int] = (512, 512),
+    ) -> None:
+        height, width = resolution
+        check_number("image.height", height, least=1)
+        check_number("image.width", width, least=1)
+        self.mesh = mesh
+        self.camera = camera or PerspectiveCamera()
+        self.light_array = light_array or DirectionalLightArray()
+        self.shader = shader or BlinnPhongShader()
+        self.placement = placement or MeshConfig()
+        self.resolution = (height, width)
+
+        self.kernels = current_kernels()
+        self._epoch = backend.epoch()
+        self.rasterizer = TriangleRasterizer(height, width)
+        self.normals_estimator = NormalsEstimator(mesh, self.placement.shading)
+        self.interpolator = TriangleAttributeInterpolator(mesh, self.normals_estimator)
+        self.output_buffer = ImageBuffer(height, width)
+        self.parameters: tuple[Parameter, ...] = (
+            *parameters_of("light", self.light_array.settings),
+            *parameters_of("shader", self.shader.settings),
+            *parameters_of("mesh", self.placement),
+            *parameters_of("camera", self.camera.settings),
+        )
+        num_lights = self.light_array.num_lights
+        self.gradients = {p.name: np.zeros(p.shape(num_lights)) for p in self.parameters}
+        self.gradients["light.direction"] = self.light_array.light_directions.array
+        self.gradients["light.color"] = self.light_array.light_colors.array
+
+    @classmethod
+    def from_config(cls, config: Config, mesh: TriangleMesh) -> Pipeline:
+        """Build the pipeline that a config describes.
+
+        Args:
+            config: the config.
+            mesh: the mesh that ``config.mesh`` describes.
+        """
+        pipeline = cls(
+            mesh,
+            camera=CAMERAS[type(config.camera)](**vars(config.camera)),
+            light_array=DirectionalLightArray(**vars(config.light)),
+            shader=SHADERS[type(config.shader)](**vars(config.shader)),
+            placement=config.mesh,
+            resolution=(config.image.height, config.image.width),
+        )
+        return pipeline
+
+    def values(self) -> npt.NDArray[np.float64]:
+        """The current value of every parameter: one row a light, columns in the order of ``parameters``.
+
+        Directions are unit vectors, angles radians, and turns (``mesh.rotation``, ``camera.rotation``) zero, because
+        they are counted from the current pose.
+        """
+        directions = self.light_array.directions()
+        colors = self.light_array.colors()
+        current: dict[str, npt.ArrayLike] = {
+            **{f"shader.{name}": value for name, value in vars(self.shader.settings).items()},
+            "mesh.albedo": self.placement.albedo,
+            "mesh.translation": self.placement.translation,
+            "mesh.rotation": [0.0, 0.0, 0.0],
+            "mesh.scale": self.placement.scale,
+            "camera.position": self.camera.settings.position,
+            "camera.rotation": [0.0, 0.0, 0.0],
+            self.camera.lens: self.camera.lens_value(),
+        }
+        rows = []
+        for direction, color in zip(directions, colors, strict=True):
+            current |= {"light.direction": direction, "light.color": color}
+            rows.append(np.concatenate([np.atleast_1d(current[p.name]) for p in self.parameters]))
+        return np.array(rows, dtype=np.float64)
+
+    def layout(self, perturbed: Sequence[Parameter] = (), per_pixel: bool = True) -> Layout:
+        """What kernels are compiled for, given what is perturbed; the perturbations are allocated."""
+        layout = Layout(
+            camera=type(self.camera),
+            shader=type(self.shader),
+            parameters=self.parameters,
+            perturbed=frozenset(p.name for p in perturbed),
+            per_pixel=per_pixel,
+        )
+        self.kernels.allocate(layout)
+        return layout
+
+    def forward(self) -> None:
+        """Render into ``output_buffer`` with the current settings; set every gradient and the cotangent to zero."""
+        self.find_visible()
+        self.render()
+        self.clear_gradients()
+
+    def find_visible(self) -> None:
+        """Find the triangle that each pixel sees."""
+        self._check_alive()
+        settings = self.camera.settings
+        height, width = self.resolution
+        self.rasterizer.forward(
+            self.mesh,
+            model=np.array([self.placement.scale, *self.placement.translation], dtype=np.float64),
+            rotations=self._rotations(),
+            view=np.array([*settings.position, self.camera.lens_value(), width / height, settings.near, settings.far]),
+            camera=type(self.camera),
+            cull_back_faces=self.placement.cull_back_faces,
+        )
+        ti.sync()
+
+    def render(self) -> None:
+        """Compute the G-buffer of the visible triangles and shade it; :meth:`find_visible` comes first."""
+        self._check_alive()
+        pixels = self.rasterizer.pixels
+        layout = self.layout()
+        self.interpolator.resize(len(pixels))
+        self.kernels.fill_g_buffer(*self._surface_arguments(), layout, *self.interpolator.g_buffer)
+        image = self.output_buffer.values.reshape(-1, 3)
+        image.fill(0.0)
+        arguments = self._launch_arguments(layout)
+        for start, count in self.bands():
+            self.kernels.clear_radiance(count)
+            for light in range(self.light_array.num_lights):
+                self.kernels.shade(start, count, light, *arguments)
+            self.kernels.write_image(start, count, pixels, image)
+        ti.sync()
+
+    def backward(self, parameters: Sequence[str] | None = None) -> None:
+        """Pull ``output_buffer.grad`` back and add the result to the parameters' ``gradients``.
+
+        The triangle that each pixel sees is held fixed.
+
+        Args:
+            parameters: names; by default everything that shading reads, which leaves geometry alone and is cheapest.
+
+        Raises:
+            InputError: if a name is not known.
+        """
+        self._check_alive()
+        if parameters is None:
+            chosen = tuple(p for p in self.parameters if p.reads is Reads.SHADING)
+        else:
+            chosen = select_parameters(self.parameters, parameters)
+        layout = self.layout(chosen, per_pixel=False)
+        first_columns = self.first_columns(layout)
+        gradient = np.zeros(len(columns_of(chosen, self.light_array.num_lights)), dtype=backend.dtype())
+        cotangents = self.output_buffer.grad.reshape(-1, 3)
+        for start, count in self.bands():
+            self.kernels.seed_from(start, count, self.rasterizer.pixels, cotangents)
+            for light in range(self.light_array.num_lights):
+                self.kernels.clear_shared(layout)
+                self.pull_back(start, count, light, layout)
+                self.kernels.add_shared(light, first_columns, gradient, layout)
+        first = 0
+        for parameter in chosen:
+            total = self.gradients[parameter.name]
+            total += gradient[first : first + total.size].reshape(total.shape)
+            first += total.size
+
+    def clear_gradients(self) -> None:
+        """Set every gradient and the cotangent to zero."""
+        self.output_buffer.grad.fill(0.0)
+        for gradient in self.gradients.values():
+            gradient.fill(0.0)
+
+    def pull_back(self, start: int, count: int, light: int, layout: Layout) -> None:
+        """One reverse pass over a band: from the seeded radiance to the perturbations of a layout.
+
+        Through the shading alone, from the G-buffer that :meth:`render` left, unless a pose is perturbed.
+        """
+        kernel = self.kernels.locate_and_shade if layout.moves else self.kernels.shade
+        kernel.grad(start, count, light, *self._launch_arguments(layout))
+
+    def bands(self) -> list[tuple[int, int]]:
+        """The bands that the list of covered pixels is worked off in: (first entry, number of entries), at least one."""
+        covered = len(self.rasterizer.pixels)
+        return [(start, min(BAND, covered - start)) for start in range(0, max(covered, 1), BAND)]
+
+    def first_columns(self, layout: Layout) -> npt.NDArray[np.int32]:
+        """The column at which each perturbed parameter begins for each light, (parameters by name, lights)."""
+        num_lights = self.light_array.num_lights
+        first = 0
+        columns = {}
+        for parameter in self.parameters:
+            if parameter.name in layout.perturbed:
+                stride = parameter.size if parameter.per_light else 0
+                columns[parameter.name] = first + stride * np.arange(num_lights)
+                first += parameter.size * (num_lights if parameter.per_light else 1)
+        return np.array([columns[name] for name in sorted(columns)], dtype=np.int32)
+
+    def compute_g_buffer(self) -> dict[str, npt.NDArray[np.generic]]:
+        """What each pixel sees, as images to look at.
+
+        Returns:
+            ``triangle_id`` (H, W) int32, -1 for background; ``depth_ndc`` (H, W) from -1 to 1; ``position_world``,
+            ``normal_world``, ``albedo`` and ``barycentrics`` (H, W, 3). Background is NaN in all but the first.
+        """
+        self._check_alive()
+        pixels = self.rasterizer.pixels
+        barycentrics = np.empty((len(pixels), 3), dtype=backend.dtype())
+        depths = np.empty(len(pixels), dtype=backend.dtype())
+        self.kernels.fill_coordinates(*self._surface_arguments(), self.layout(), barycentrics, depths)
+        positions, normals, albedos = self.interpolator.g_buffer
+        images: dict[str, npt.NDArray[np.generic]] = {"triangle_id": self.rasterizer.triangle_id_buffer.copy()}
+        for name, values in {
+            "depth_ndc": depths,
+            "position_world": positions,
+            "normal_world": normals,
+            "albedo": albedos * self.placement.albedo,
+            "barycentrics": barycentrics,
+        }.items():
+            image = np.full((self.resolution[0] * self.resolution[1], *values.shape[1:]), np.nan, dtype=values.dtype)
+            image[pixels] = values
+            images[name] = image.reshape(*self.resolution, *values.shape[1:])
+        return images
+
+    def _rotations(self) -> npt.NDArray[np.float64]:
+        return np.stack([rotation_matrix(self.placement.rotation), self.camera.rotation()])
+
+    def _surface_arguments(self) -> tuple[npt.NDArray[np.generic], ...]:
+        settings = self.camera.settings
+        return (
+            self.rasterizer.pixels,
+            self.rasterizer.triangle_id_buffer.reshape(-1),
+            *self.interpolator.attributes,
+            backend.array(self._rotations()),
+            backend.array([*self.resolution, settings.near, settings.far]),
+            backend.array(self.values()),
+        )
+
+    def _launch_arguments(self, layout: Layout) -> tuple[Any, ...]:
+        if layout.moves:
+            return (*self._surface_arguments(), layout)
+        return (*self.interpolator.g_buffer, backend.array(self._rotations()), backend.array(self.values()), layout)
+
+    def _check_alive(self) -> None:
+        if self._epoch != backend.epoch():
+            raise InputError(
+                "pipeline must be used in the Taichi that it was made in; got one that was restarted since. "
+                "Make the pipeline again after tdr.start()."
+            )

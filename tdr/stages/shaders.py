@@ -1,0 +1,115 @@
+"""Shaders: the colour that a surface point sends to the camera.
+
+A shader is a class with
+
+- ``Config``: its settings, a dataclass whose differentiable fields are the shader's constants, in this order;
+- ``Constants``: a Taichi struct with one float for each of them;
+- ``reflect(surface, light, constants)``: what one light contributes, linear RGB;
+- ``ambient(surface, constants)``: what is there without any light, linear RGB.
+
+Both functions are differentiated as they stand, with respect to all their arguments. A singular point of a formula
+(a power of zero, a root of zero) is guarded by an ``if`` around it: ``max`` and ``select`` let a NaN through.
+"""
+
+import taichi as ti
+import taichi.math as tm
+
+from tdr.config import BlinnPhongConfig, LambertianConfig
+
+vec3 = ti.types.vector(3, float)
+
+# A point of a surface, world space. normal: unit, on the side that the camera sees. albedo: linear RGB, the mesh's
+# factor included. to_eye: unit, towards the camera.
+Surface = ti.types.struct(position=vec3, normal=vec3, albedo=vec3, to_eye=vec3)
+
+# One light at that point. to_light: unit, against the way the light travels. color: linear RGB.
+Light = ti.types.struct(to_light=vec3, color=vec3)
+
+
+class BlinnPhongShader:
+    """Blinn-Phong reflection with an ambient term.
+
+    Colour = ambient * albedo + sum over lights of color * (diffuse * albedo * max(0, n.l) + specular * max(0, n.h)**s),
+    h halfway between the directions to the light and to the camera, s the shininess.
+
+    The highlight is not cut off where n.l < 0, which keeps the colour continuous. Derivatives are 0 on the dark side of
+    each max and at its edge; a highlight at l = -v, where h does not exist, is 0.
+
+    Args:
+        **settings: see :class:`tdr.config.BlinnPhongConfig`.
+
+    Raises:
+        InputError: if a setting is out of range.
+
+    Source: Blinn 1977, "Models of light reflection for computer synthesized pictures" (half-vector form).
+    """
+
+    Config = BlinnPhongConfig
+    Constants = ti.types.struct(ambient=float, diffuse=float, specular=float, shininess=float)
+
+    def __init__(self, **settings) -> None:
+        self.settings = BlinnPhongConfig(**settings)
+
+    @staticmethod
+    @ti.func
+    def reflect(surface, light, constants):
+        """What one light contributes, linear RGB, (3,)."""
+        cosine_light = tm.dot(surface.normal, light.to_light)
+        diffuse = 0.0
+        if cosine_light > 0.0:
+            diffuse = cosine_light
+        between = light.to_light + surface.to_eye
+        length_squared = tm.dot(between, between)
+        highlight = 0.0
+        if length_squared > 0.0:
+            cosine_half = tm.dot(surface.normal, between) / ti.sqrt(length_squared)
+            if cosine_half > 0.0:
+                highlight = ti.pow(cosine_half, constants.shininess)
+        return light.color * (constants.diffuse * diffuse * surface.albedo + constants.specular * highlight)
+
+    @staticmethod
+    @ti.func
+    def ambient(surface, constants):
+        """What is there without any light, linear RGB, (3,)."""
+        return constants.ambient * surface.albedo
+
+
+class LambertianShader:
+    """Diffuse reflection with an ambient term.
+
+    Colour = ambient * albedo + sum over lights of color * diffuse * albedo * max(0, n.l). The derivative is 0 on the
+    dark side and at its edge.
+
+    Args:
+        **settings: see :class:`tdr.config.LambertianConfig`.
+
+    Raises:
+        InputError: if a setting is out of range.
+
+    Source: Lambert 1760, "Photometria".
+    """
+
+    Config = LambertianConfig
+    Constants = ti.types.struct(ambient=float, diffuse=float)
+
+    def __init__(self, **settings) -> None:
+        self.settings = LambertianConfig(**settings)
+
+    @staticmethod
+    @ti.func
+    def reflect(surface, light, constants):
+        """What one light contributes, linear RGB, (3,)."""
+        cosine_light = tm.dot(surface.normal, light.to_light)
+        diffuse = 0.0
+        if cosine_light > 0.0:
+            diffuse = cosine_light
+        return constants.diffuse * diffuse * light.color * surface.albedo
+
+    @staticmethod
+    @ti.func
+    def ambient(surface, constants):
+        """What is there without any light, linear RGB, (3,)."""
+        return constants.ambient * surface.albedo
+
+
+SHADERS = {shader.Config: shader for shader in (BlinnPhongShader, LambertianShader)}
