@@ -8,9 +8,10 @@ images can be asked for. Ranges are checked on construction (``__post_init__``),
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Dict, List, Optional  # noqa: UP035 (OmegaConf reads these spellings on Python 3.10)
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 import numpy.typing as npt
@@ -209,13 +210,15 @@ class LightConfig:
     """Directional lights."""
 
     # one 3-vector a light: the way the light travels, world space; normalized when it is used
-    direction: List[List[float]] = differentiable([[0.0, 0.0, -1.0]], components=VECTOR, per_light=True)
+    direction: Any = differentiable([[0.0, 0.0, -1.0]], components=VECTOR, per_light=True)
     # linear RGB with the intensity included, each >= 0; one for all lights or one a light
-    color: List[List[float]] = differentiable([[1.0, 1.0, 1.0]], components=COLOR, per_light=True)
+    color: Any = differentiable([[1.0, 1.0, 1.0]], components=COLOR, per_light=True)
 
     def __post_init__(self) -> None:
-        if len(self.direction) == 0:
-            raise InputError("light.direction must be a list of at least one 3-vector; got [].")
+        # Checked here alone: OmegaConf refuses whole numbers in nested lists of floats.
+        for key, vectors in (("light.direction", self.direction), ("light.color", self.color)):
+            if isinstance(vectors, str) or not isinstance(vectors, Sequence) or len(vectors) == 0:
+                raise InputError(f"{key} must be a list with one 3-vector a light, as in [[1,-1,-1]]; got {vectors!r}.")
         for vector in self.direction:
             check_vector("light.direction", vector, nonzero=True)
         if len(self.color) not in (1, len(self.direction)):
@@ -323,6 +326,14 @@ class TrackingConfig:
     experiment: str = "tdr"
     # shown in the UI and searchable there
     tags: Dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.uri is not None and re.search(r"://[^/@]*:[^/@]*@", self.uri):
+            raise InputError(
+                f"tracking.uri must not hold a password, which would be kept with the run; "
+                f"got {re.sub(r':[^/@:]*@', ':***@', self.uri)}. "
+                "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead."
+            )
 
 
 @dataclass

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,19 @@ from tdr.jacobian_images import JacobianImages
 from tdr.mesh import TriangleMesh
 from tdr.parameters import Parameter, columns_of
 from tdr.pipeline import Pipeline
+
+T = TypeVar("T")
+
+
+class Track(Protocol):
+    """Wraps an iteration, to show progress."""
+
+    def __call__(self, items: Sequence[T], name: str) -> Iterable[T]:
+        """The same items, one after the other; ``name`` says what is being done."""
+
+
+def _silently(items: Sequence[T], name: str) -> Iterable[T]:  # noqa: ARG001
+    return items
 
 
 def compute_jacobian(
@@ -46,15 +60,13 @@ def compute_jacobian(
     return differentiate(pipeline, settings)
 
 
-def differentiate(
-    pipeline: Pipeline, settings: JacobianConfig, track: Callable[[range], Iterable[int]] = iter
-) -> JacobianImages:
+def differentiate(pipeline: Pipeline, settings: JacobianConfig, track: Track = _silently) -> JacobianImages:
     """Compute Jacobian images of what the pipeline rendered last.
 
     Args:
         pipeline: the scene, rendered with its current settings.
         settings: which parameters, and how.
-        track: wraps the loop over pixels of ``settings.method = loop``, to show progress.
+        track: wraps the loop over bands or pixels, to show progress.
 
     Returns:
         The Jacobian images.
@@ -69,7 +81,7 @@ def differentiate(
     # One plane a column, so that each column is an image of its own in memory.
     columns = np.zeros((len(columns_of(chosen, num_lights)), height * width, len(cotangents)), backend.dtype())
     if settings.method is Method.batched:
-        _fill_batched(pipeline, chosen, cotangents, columns)
+        _fill_batched(pipeline, chosen, cotangents, columns, track)
     else:
         _fill_pixel_by_pixel(pipeline, chosen, cotangents, columns, track)
     values = {}
@@ -116,18 +128,19 @@ def _fill_batched(
     chosen: Sequence[Parameter],
     cotangents: npt.NDArray[np.float64],
     columns: npt.NDArray[np.floating],
+    track: Track,
 ) -> None:
     layout = pipeline.layout(chosen)
     first_columns = pipeline.first_columns(layout)
     kernels = pipeline.kernels
     pixels = pipeline.rasterizer.pixels
-    for channel, cotangent in enumerate(cotangents):
-        for start, count in pipeline.bands():
-            kernels.seed(count, backend.array(cotangent))
-            for light in range(pipeline.light_array.num_lights):
-                kernels.clear_slots(count, layout)
-                pipeline.pull_back(start, count, light, layout)
-                kernels.add_slots(start, count, light, channel, pixels, first_columns, columns, layout)
+    passes = [(channel, *band) for channel in range(len(cotangents)) for band in pipeline.bands()]
+    for channel, start, count in track(passes, "reverse passes"):
+        kernels.seed(count, backend.array(cotangents[channel]))
+        for light in range(pipeline.light_array.num_lights):
+            kernels.clear_slots(count, layout)
+            pipeline.pull_back(start, count, light, layout)
+            kernels.add_slots(start, count, light, channel, pixels, first_columns, columns, layout)
     ti.sync()
 
 
@@ -136,12 +149,12 @@ def _fill_pixel_by_pixel(
     chosen: Sequence[Parameter],
     cotangents: npt.NDArray[np.float64],
     columns: npt.NDArray[np.floating],
-    track: Callable[[range], Iterable[int]],
+    track: Track,
 ) -> None:
     names = [parameter.name for parameter in chosen]
     seeds = pipeline.output_buffer.grad.reshape(-1, 3)
     pipeline.clear_gradients()
-    for pixel in track(range(len(seeds))):
+    for pixel in track(range(len(seeds)), "pixels"):
         for channel, cotangent in enumerate(cotangents):
             seeds[pixel] = cotangent
             pipeline.backward(names)

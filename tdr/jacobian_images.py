@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,8 +53,9 @@ class JacobianImages:
 
     def column(self, column: Column) -> Array:
         """The Jacobian image of one column, (H, W, C)."""
-        return self.values[column.parameter.name][(..., *column.index)]
+        entry = (Ellipsis, *column.index)
+        return self.values[column.parameter.name][entry]
 
-    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """What ``jacobian.npz`` holds: ``image``, ``triangle_id`` and one array a parameter under its own name."""
         return {"image": self.image, "triangle_id": self.triangle_id, **self.values}

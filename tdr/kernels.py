@@ -1,16 +1,16 @@
 """The kernels that work on covered pixels, and the perturbations through which they are differentiated.
 
 Every kernel runs over a *band*: up to ``BAND`` entries of the list of covered pixels. A pixel reads a parameter p as
-p + perturbation, where the perturbation is always zero. With one perturbation for each pixel of the band (a *slot*) a single
-reverse pass leaves every pixel's own derivative in the slots' gradients; with one perturbation shared by all pixels it leaves
-their sum, as ordinary reverse mode does. Which parameters are perturbed is decided at compile time, so what is not asked
-for costs nothing.
+p + perturbation, where the perturbation is always zero. With one perturbation for each pixel of the band (a *slot*) a
+single reverse pass leaves every pixel's own derivative in the slots' gradients; with one perturbation shared by all
+pixels it leaves their sum, as ordinary reverse mode does. Which parameters are perturbed is decided at compile time,
+so what is not asked for costs nothing.
 
 One launch handles one light: the derivative with respect to the others' parameters is zero there, so the slots of one
 light serve all, and there is no loop inside a differentiated kernel for Taichi's AD to get wrong.
 
-What has a gradient is a Taichi field of ``BAND`` entries, made once per process; everything else comes as a NumPy array. So
-nothing is compiled again and no memory grows from scene to scene.
+What has a gradient is a Taichi field of ``BAND`` entries, made once a process; everything else comes as a NumPy array.
+So nothing is compiled again and no memory grows from scene to scene.
 """
 
 from dataclasses import dataclass
@@ -137,7 +137,7 @@ class PixelKernels:
         scale = self.read(values, 0, k, layout, "mesh.scale")[0]
         camera_position = self.read(values, 0, k, layout, "camera.position")
         camera_turn = self.read(values, 0, k, layout, "camera.rotation")
-        lens = self.read(values, 0, k, layout, layout.camera.lens)[0]
+        focal = layout.camera.focal(self.read(values, 0, k, layout, layout.camera.lens)[0])
 
         v_0 = triangles[triangle, 0]
         v_1 = triangles[triangle, 1]
@@ -154,9 +154,9 @@ class PixelKernels:
         view_0 = world_to_view(world_0, camera_rotation, camera_turn, camera_position)
         view_1 = world_to_view(world_1, camera_rotation, camera_turn, camera_position)
         view_2 = world_to_view(world_2, camera_rotation, camera_turn, camera_position)
-        clip_0 = layout.camera.view_to_clip(view_0, lens, aspect, view[2], view[3])
-        clip_1 = layout.camera.view_to_clip(view_1, lens, aspect, view[2], view[3])
-        clip_2 = layout.camera.view_to_clip(view_2, lens, aspect, view[2], view[3])
+        clip_0 = layout.camera.view_to_clip(view_0, focal, aspect, view[2], view[3])
+        clip_1 = layout.camera.view_to_clip(view_1, focal, aspect, view[2], view[3])
+        clip_2 = layout.camera.view_to_clip(view_2, focal, aspect, view[2], view[3])
         weights = barycentrics_at(clip_0, clip_1, clip_2, ndc_x, ndc_y)
         clip = interpolate(weights, clip_0, clip_1, clip_2)
 
@@ -425,7 +425,10 @@ class PixelKernels:
             for i, name in ti.static(enumerate(sorted(layout.perturbed))):
                 gradient = self.slots[name].grad[k]
                 for n in ti.static(range(layout.size(name))):
-                    columns[first_columns[i, light] + n, pixels[start + k], channel] += gradient[n]
+                    column = first_columns[i, light] + n
+                    pixel = pixels[start + k]
+                    # Not +=, which would be atomic: no other pixel writes here.
+                    columns[column, pixel, channel] = columns[column, pixel, channel] + gradient[n]
 
     @ti.kernel
     def clear_shared(self, layout: ti.template()):

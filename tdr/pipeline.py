@@ -42,7 +42,7 @@ class ImageBuffer:
 
     def to_numpy(self) -> npt.NDArray[np.floating]:
         """A copy of the image, (H, W, 3) linear RGB."""
-        return self.values.copy()
+        return np.array(self.values)
 
 
 class Pipeline:

@@ -21,6 +21,10 @@ class Camera:
     # the name of the one parameter of the projection
     lens: str
 
+    def lens_value(self) -> float:
+        """That parameter's value, as kernels read it."""
+        raise AttributeError(f"{type(self).__name__} has no projection; use PerspectiveCamera or OrthographicCamera.")
+
     def rotation(self) -> npt.NDArray[np.float64]:
         """The orientation, (3, 3): columns are the camera's axes in world space."""
         settings = self.settings
@@ -49,15 +53,20 @@ class PerspectiveCamera(Camera):
 
     @staticmethod
     @ti.func
-    def view_to_clip(p, fov, aspect, near, far):
+    def focal(fov):
+        """The focal length, in half image heights, of a field of view in radians; differentiable."""
+        return ti.cos(0.5 * fov) / ti.sin(0.5 * fov)
+
+    @staticmethod
+    @ti.func
+    def view_to_clip(p, focal, aspect, near, far):
         """Clip-space position (x, y, z, w) of a view-space point.
 
-        Differentiable with respect to p and fov (radians). aspect is width / height.
+        Differentiable with respect to p and focal. aspect is width / height.
         Source: OpenGL 4.6 compatibility specification, section 12.1.4 (perspective matrix, in its symmetric form).
         """
-        f = ti.cos(0.5 * fov) / ti.sin(0.5 * fov)
         return ti.Vector(
-            [f / aspect * p[0], f * p[1], ((far + near) * p[2] + 2.0 * far * near) / (near - far), -p[2]],
+            [focal / aspect * p[0], focal * p[1], ((far + near) * p[2] + 2.0 * far * near) / (near - far), -p[2]],
         )
 
     @staticmethod
@@ -88,15 +97,20 @@ class OrthographicCamera(Camera):
 
     @staticmethod
     @ti.func
-    def view_to_clip(p, height, aspect, near, far):
+    def focal(height):
+        """Half image heights per world unit, of a view so many world units high; differentiable."""
+        return 2.0 / height
+
+    @staticmethod
+    @ti.func
+    def view_to_clip(p, focal, aspect, near, far):
         """Clip-space position (x, y, z, w) of a view-space point.
 
-        Differentiable with respect to p and height (world units). aspect is width / height.
+        Differentiable with respect to p and focal. aspect is width / height.
         Source: OpenGL 4.6 compatibility specification, section 12.1.4 (orthographic matrix, in its symmetric form).
         """
-        f = 2.0 / height
         return ti.Vector(
-            [f / aspect * p[0], f * p[1], (2.0 * p[2] + (far + near)) / (near - far), 0.0 * p[2] + 1.0],
+            [focal / aspect * p[0], focal * p[1], (2.0 * p[2] + (far + near)) / (near - far), 0.0 * p[2] + 1.0],
         )
 
     @staticmethod
@@ -113,4 +127,7 @@ def turned_axis(rotation, turn):
     return tm.normalize(axis + tm.cross(turn, axis))
 
 
-CAMERAS = {PerspectiveCameraConfig: PerspectiveCamera, OrthographicCameraConfig: OrthographicCamera}
+CAMERAS: dict[type[CameraConfig], type[Camera]] = {
+    PerspectiveCameraConfig: PerspectiveCamera,
+    OrthographicCameraConfig: OrthographicCamera,
+}

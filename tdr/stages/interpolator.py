@@ -73,8 +73,9 @@ class TriangleAttributeInterpolator:
             normals_estimator.triangle_normal_ids,
             backend.array(mesh.vertex_albedo),
         )
-        self.resize(0)
+        self.g_buffer = tuple(np.empty((0, 3), dtype=backend.dtype()) for _ in range(3))
 
     def resize(self, num_pixels: int) -> None:
         """Make room for the attributes of so many covered pixels."""
-        self.g_buffer = tuple(np.empty((num_pixels, 3), dtype=backend.dtype()) for _ in range(3))
+        if num_pixels != len(self.g_buffer[0]):
+            self.g_buffer = tuple(np.empty((num_pixels, 3), dtype=backend.dtype()) for _ in range(3))

@@ -60,7 +60,7 @@ class DirectionalLightArray:
     def colors(self) -> npt.NDArray[np.float64]:
         """(lights, 3) linear RGB, intensity included."""
         colors = np.asarray(self.settings.color, dtype=np.float64)
-        return np.broadcast_to(colors, (self.num_lights, 3)).copy()
+        return np.array(np.broadcast_to(colors, (self.num_lights, 3)))
 
     def set_light_direction(self, light: int, direction: npt.ArrayLike) -> None:
         """Let one light travel along another direction, (3,), world space; it is normalized.
@@ -70,7 +70,7 @@ class DirectionalLightArray:
         """
         self._check_light(light)
         directions = [list(d) for d in self.settings.direction]
-        directions[light] = [float(x) for x in direction]
+        directions[light] = np.asarray(direction, dtype=np.float64).tolist()
         self.settings = dataclasses.replace(self.settings, direction=directions)
 
     def set_light_color(self, light: int, color: npt.ArrayLike) -> None:
@@ -81,7 +81,7 @@ class DirectionalLightArray:
         """
         self._check_light(light)
         colors = self.colors().tolist()
-        colors[light] = [float(x) for x in color]
+        colors[light] = np.asarray(color, dtype=np.float64).tolist()
         self.settings = dataclasses.replace(self.settings, color=colors)
 
     def _check_light(self, light: int) -> None:

@@ -141,7 +141,7 @@ def project_vertices(
             ti.Vector([model[1 + i] for i in range(3)], ti.f64),
         )
         position = world_to_view(world, camera_rotation, zero, ti.Vector([view[i] for i in range(3)], ti.f64))
-        clip = camera.view_to_clip(position, view[3], view[4], view[5], view[6])
+        clip = camera.view_to_clip(position, camera.focal(view[3]), view[4], view[5], view[6])
         for i in ti.static(range(4)):
             positions_clip[v, i] = clip[i]
         pixel = ti.Vector([0.0, 0.0, ti.static(BEHIND)], ti.f64)

@@ -11,10 +11,12 @@ Both functions are differentiated as they stand, with respect to all their argum
 (a power of zero, a root of zero) is guarded by an ``if`` around it: ``max`` and ``select`` let a NaN through.
 """
 
+from typing import Any
+
 import taichi as ti
 import taichi.math as tm
 
-from tdr.config import BlinnPhongConfig, LambertianConfig
+from tdr.config import BlinnPhongConfig, LambertianConfig, ShaderConfig
 
 vec3 = ti.types.vector(3, float)
 
@@ -112,4 +114,4 @@ class LambertianShader:
         return constants.ambient * surface.albedo
 
 
-SHADERS = {shader.Config: shader for shader in (BlinnPhongShader, LambertianShader)}
+SHADERS: dict[type[ShaderConfig], Any] = {BlinnPhongConfig: BlinnPhongShader, LambertianConfig: LambertianShader}

@@ -1,0 +1,177 @@
+"""Jacobian images of one scene: ``python experiments/jacobian.py light=tilted``; ``--help`` lists what can be set."""
+
+from __future__ import annotations
+
+from tdr.timing import Stopwatch
+
+# Made before anything else is imported, so that the first run's total is the time since the start.
+_stopwatches = [Stopwatch()]
+with _stopwatches[0].measure("imports"):
+    import os
+    import sys
+    import time
+    from pathlib import Path
+
+    import hydra
+    from omegaconf import DictConfig
+
+    from tdr import launch
+    from tdr.config import Config, TrackingConfig
+    from tdr.jacobian_images import JacobianImages
+    from tdr.launch import CONF, ROOT, Job
+    from tdr.terminal import phase, say, track
+
+
+def run(config: Config, folder: Path, stopwatch: Stopwatch) -> tuple[JacobianImages, dict[str, float]]:
+    """Render a scene, compute its Jacobian images, and leave everything in a folder.
+
+    Args:
+        config: the settings.
+        folder: where the outputs go.
+        stopwatch: gets the times of the parts.
+
+    Returns:
+        The Jacobian images and the metrics.
+
+    Raises:
+        InputError: if the mesh or the backend cannot be used.
+    """
+    with stopwatch.measure("mesh"):
+        from tdr.scene import build_mesh
+
+        mesh = build_mesh(config.mesh)
+    with phase("starting"):
+        with stopwatch.measure("imports"):
+            from tdr import artifacts, backend, report
+            from tdr.jacobian import compile_kernels, differentiate
+            from tdr.pipeline import Pipeline
+        with stopwatch.measure("taichi"):
+            backend.start(config.runtime.precision, config.runtime.arch)
+            pipeline = Pipeline.from_config(config, mesh)
+    with phase("compiling"), stopwatch.measure("compile"):
+        compile_kernels(pipeline, config.jacobian)
+    with phase("rendering"):
+        with stopwatch.measure("visibility"):
+            pipeline.find_visible()
+        with stopwatch.measure("render"):
+            pipeline.render()
+    with stopwatch.measure("jacobian"):
+        images = differentiate(pipeline, config.jacobian, track)
+    with phase("writing"), stopwatch.measure("pictures"):
+        artifacts.write_pictures(folder, images)
+        if config.image.g_buffer:
+            artifacts.write_g_buffer(folder, pipeline.compute_g_buffer())
+    with stopwatch.measure("arrays"):
+        artifacts.write_arrays(folder, images)
+        metrics = {
+            "scene/triangles": mesh.num_triangles,
+            "scene/degenerate_triangles_skipped": mesh.num_degenerate,
+            "scene/covered": len(pipeline.rasterizer.pixels) / images.triangle_id.size,
+            "render/clipped": report.count_clipped(images.image),
+            **report.column_statistics(images),
+        }
+    metrics |= {f"time_s/{part}": seconds for part, seconds in stopwatch.seconds.items()}
+    metrics["time_s/total"] = stopwatch.total
+    artifacts.write_metrics(folder, metrics)
+    return images, metrics
+
+
+def summarize(images: JacobianImages, metrics: dict[str, float], job: Job, timings: bool) -> None:
+    """Print what came out.
+
+    Args:
+        images: the Jacobian images.
+        metrics: the metrics.
+        job: the run.
+        timings: whether to print where the time went.
+    """
+    from tdr.report import largest_entries
+
+    height, width = images.triangle_id.shape
+    say(
+        f"rendered   {width} x {height} pixels, {metrics['scene/covered']:.1%} covered, "
+        f"{metrics['scene/triangles']:.0f} triangles, {images.precision}"
+    )
+    if metrics["scene/degenerate_triangles_skipped"]:
+        say(f"skipped    {metrics['scene/degenerate_triangles_skipped']:.0f} degenerate triangles")
+    if metrics["render/clipped"]:
+        say(f"clipped    {metrics['render/clipped']:.0f} colour components above 1 in render.png (not in the data)")
+    say(f"computed   {len(images.columns)} Jacobian images in {metrics['time_s/jacobian']:.3f} s; largest entries:")
+    for entry in largest_entries(images):
+        channel = "" if entry.channel is None else f" {'RGB'[entry.channel]}"
+        say(f"             {entry.value:+.6g}  {entry.name}{channel} at row {entry.row}, column {entry.column}")
+    nonfinite = int(sum(value for name, value in metrics.items() if name.endswith("/nonfinite")))
+    if nonfinite:
+        say(f"WARNING    {nonfinite} entries are not finite; metrics.json counts them by column")
+    if timings:
+        say(
+            "time       "
+            + "\n           ".join(f"{v:8.3f} s  {k[7:]}" for k, v in metrics.items() if k[:7] == "time_s/")
+        )
+    say(f"output     {os.path.relpath(job.folder)}")
+
+
+def keep(job: Job, start: float, error: Exception | None, metrics: dict[str, float], settings: TrackingConfig) -> None:
+    """Write what MLflow gets to know about a run into its folder, and send it.
+
+    Args:
+        job: the run.
+        start: when it began, seconds since the epoch.
+        error: what ended it, if it failed.
+        metrics: its metrics.
+        settings: where it is kept.
+
+    Raises:
+        InputError: if the store cannot be used.
+    """
+    from tdr.tracking import UI_COMMAND, RunRecord, TrackingStore, environment_tags
+
+    tags = {**settings.tags, **environment_tags(ROOT)}
+    if job.sweep is not None:
+        tags["tdr.sweep"] = job.sweep.name
+    if error is not None:
+        tags["tdr.error"] = launch.explain(error)
+    record = RunRecord(
+        name=job.name,
+        status="FINISHED" if error is None else "FAILED",
+        start_time=start,
+        end_time=time.time(),
+        output_dir=job.folder,
+        params={**job.choices, **job.overrides},
+        metrics=metrics,
+        tags=tags,
+        images=sorted(str(path.relative_to(job.folder)) for path in job.folder.rglob("*.png")),
+        parent_run_id=None if job.sweep is None else job.sweep.run_id,
+    )
+    record.write_json()
+    if settings.enabled:
+        with phase("sending to MLflow"):
+            link = TrackingStore(settings, ROOT).log(record)
+        if job.sweep is None:
+            say(f"MLflow     {link.url}")
+            say(f"           open the UI with: {UI_COMMAND}")
+
+
+@hydra.main(version_base="1.3", config_path=CONF, config_name="jacobian")
+def main(composed: DictConfig) -> None:
+    """Run one job: check its settings, compute, write files, then send them to MLflow."""
+    job = Job.current()
+    start, stopwatch = time.time(), _stopwatches.pop() if _stopwatches else Stopwatch()
+    say(f"tdr        {job.name}")
+    error: Exception | None = None
+    metrics: dict[str, float] = {}
+    try:
+        config = launch.check(composed)
+        images, metrics = run(config, job.folder, stopwatch)
+        summarize(images, metrics, job, config.runtime.timings)
+    except Exception as caught:  # noqa: BLE001 (reported below; the other jobs of a sweep go on)
+        launch.fail(caught)
+        error = caught
+    try:
+        keep(job, start, error, metrics, launch.tracking_settings(composed))
+    except Exception as caught:  # noqa: BLE001 (likewise)
+        launch.fail(caught)
+
+
+if __name__ == "__main__":
+    sys.exit(launch.launch(main))

@@ -1,0 +1,63 @@
+"""The files that a run leaves behind (README, "What a run leaves behind")."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tdr import report
+from tdr.jacobian_images import JacobianImages
+
+RENDER = "render.png"
+FIGURE = "figure.png"
+
+
+def column_file(name: str) -> str:
+    """The file of one column's picture, relative to the run's folder."""
+    return f"jacobian/{name}.png"
+
+
+def write_arrays(folder: Path, images: JacobianImages) -> None:
+    """Write ``jacobian.npz``: the image, the triangle ids and one array a parameter; no pickles."""
+    with (folder / "jacobian.npz").open("wb") as file:
+        np.savez(file, **images.arrays())  # type: ignore[arg-type] # allow_pickle stands among the names
+
+
+def write_pictures(folder: Path, images: JacobianImages) -> list[str]:
+    """Write the rendering, a picture of each column, and the figure that shows all of them.
+
+    Returns:
+        The rendering and the columns' pictures, relative to the folder.
+    """
+    (folder / "jacobian").mkdir(exist_ok=True)
+    pictures = {RENDER: report.encode_srgb(images.image)}
+    for column in images.columns:
+        pictures[column_file(column.name)] = report.column_picture(images, column)
+    _write_pictures(folder, {**pictures, FIGURE: report.figure(images)})
+    return list(pictures)
+
+
+def write_g_buffer(folder: Path, g_buffer: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write ``g_buffer.npz`` and a picture of each of its images."""
+    (folder / "g_buffer").mkdir(exist_ok=True)
+    with (folder / "g_buffer.npz").open("wb") as file:
+        np.savez(file, **g_buffer)  # type: ignore[arg-type]
+    pictures = report.g_buffer_pictures(g_buffer)
+    _write_pictures(folder, {f"g_buffer/{name}.png": picture for name, picture in pictures.items()})
+
+
+def write_metrics(folder: Path, metrics: Mapping[str, float]) -> None:
+    """Write ``metrics.json``."""
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+
+
+def _write_pictures(folder: Path, pictures: Mapping[str, npt.NDArray[np.uint8]]) -> None:
+    import imageio.v3 as iio
+
+    for name, picture in pictures.items():
+        iio.imwrite(folder / name, picture)

@@ -1,0 +1,329 @@
+"""From the command line to checked settings, and from errors to one line and an exit status.
+
+Hydra composes; what it does not check is checked here. Nothing here imports Taichi, and MLflow only where a sweep is
+tracked, so ``--help`` and mistakes are answered at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, MissingConfigException
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
+
+from tdr.config import SCHEMAS, Config, TrackingConfig, reject_unknown_keys
+from tdr.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
+CONF = str(ROOT / "conf")
+
+# The sweep that this process runs, until it has ended; and the error that ended the process's job.
+_sweep: tuple[Sweep, TrackingConfig] | None = None
+_failure: Exception | None = None
+
+
+def register() -> None:
+    """Make the schemas and the resolvers that ``conf/`` refers to known to Hydra."""
+    store = ConfigStore.instance()
+    root = OmegaConf.structured(Config)
+    for group, options in SCHEMAS.items():
+        root[group] = "???"
+        for name, schema in options.items():
+            store.store(group=f"schema/{group}", name=name, node=schema)
+    store.store(group="schema", name="jacobian", node=root, package="_global_")
+    OmegaConf.register_new_resolver("tdr_root", lambda: str(ROOT), replace=True)
+    OmegaConf.register_new_resolver("tdr_folder_name", folder_name, replace=True)
+
+
+def folder_name(overrides: str) -> str:
+    """A folder's name for a job of a sweep: its overrides, shortened, and a hash that keeps it apart from others."""
+    readable = re.sub(r"[^A-Za-z0-9.=,+-]+", "_", overrides).strip("_")[:60]
+    return f"{readable}-{hashlib.sha1(overrides.encode()).hexdigest()[:6]}"
+
+
+def check(composed: DictConfig) -> Config:
+    """The config that Hydra composed, as checked settings.
+
+    Raises:
+        InputError: if a value is missing or out of range, or a key is unknown.
+    """
+    try:
+        config = OmegaConf.to_object(composed)
+    except OmegaConfBaseException as error:
+        raise InputError(explain(error)) from error
+    if not isinstance(config, Config):
+        raise InputError(f"The composed config must be a {Config.__name__}; got {type(config).__name__}.")
+    reject_unknown_keys(config, OmegaConf.to_container(composed, enum_to_str=True))
+    return config
+
+
+def tracking_settings(config: DictConfig) -> TrackingConfig:
+    """The part of a composed config that says where runs are kept.
+
+    Raises:
+        InputError: if it is not valid.
+    """
+    try:
+        settings = OmegaConf.to_object(config.tracking)
+    except OmegaConfBaseException as error:
+        raise InputError(explain(error)) from error
+    assert isinstance(settings, TrackingConfig)  # noqa: S101
+    return settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """A multirun.
+
+    Attributes:
+        name: its tag and the name of its parent run.
+        folder: where its jobs' folders are.
+        axes: the keys that vary.
+        run_id: its parent run in MLflow, None if it is not tracked.
+        start_time: seconds since the epoch.
+    """
+
+    name: str
+    folder: Path
+    axes: tuple[str, ...]
+    run_id: str | None
+    start_time: float
+
+    def write(self) -> None:
+        """Write ``sweep.json`` into the sweep's folder, where its jobs, in whatever process, find it."""
+        content = {**dataclasses.asdict(self), "folder": str(self.folder)}
+        (self.folder / "sweep.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> Sweep:
+        """Read ``sweep.json`` from a sweep's folder."""
+        content = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+        return cls(**{**content, "folder": Path(content["folder"]), "axes": tuple(content["axes"])})
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One run, alone or in a sweep.
+
+    Attributes:
+        name: the options chosen, or what varies in the sweep.
+        folder: where its outputs go.
+        choices: config group -> the option chosen, for the groups that describe the scene and the preset.
+        overrides: key -> what the command line (or the sweep) set it to.
+        sweep: the sweep that it belongs to.
+    """
+
+    name: str
+    folder: Path
+    choices: dict[str, str]
+    overrides: dict[str, str]
+    sweep: Sweep | None
+
+    @classmethod
+    def current(cls) -> Job:
+        """The job that Hydra is running in this process."""
+        hydra = HydraConfig.get()
+        groups = (*SCHEMAS, "experiment")
+        choices = {group: str(hydra.runtime.choices[group]) for group in groups if hydra.runtime.choices.get(group)}
+        overrides = {}
+        for override in OverridesParser.create().parse_overrides(list(hydra.overrides.task)):
+            overrides[override.key_or_group] = override.get_value_string()
+        sweep = Sweep.read(Path(hydra.sweep.dir)) if hydra.mode is RunMode.MULTIRUN else None
+        if sweep is None:
+            name = " ".join(choices.values())
+        else:
+            name = " ".join(f"{axis}={overrides.get(axis, choices.get(axis))}" for axis in sweep.axes) or "job"
+        return cls(name, Path(hydra.runtime.output_dir), choices, overrides, sweep)
+
+
+class SweepCallback(Callback):
+    """Opens a sweep before its jobs and closes it after them; Hydra calls it (``conf/jacobian.yaml``)."""
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Create the sweep's folder and, if it is tracked, its parent run; without a store the sweep does not begin."""
+        global _sweep
+        start = time.time()
+        try:
+            settings = tracking_settings(config)
+            axes = [
+                override.key_or_group
+                for override in OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+                if override.is_sweep_override()
+            ]
+            axes += [key for key in (config.hydra.sweeper.params or {}) if key not in axes]
+            folder = Path(config.hydra.sweep.dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            name = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(start))} {', '.join(axes) or 'one job'}"
+            run_id = None
+            if settings.enabled:
+                from tdr.tracking import TrackingStore, environment_tags
+
+                run_id = TrackingStore(settings, ROOT).create_sweep_run(
+                    name,
+                    {**settings.tags, **environment_tags(ROOT), "tdr.sweep": name},
+                    f"Sweep over {', '.join(f'`{axis}`' for axis in axes) or 'nothing'}.",
+                )
+            sweep = Sweep(name, folder, tuple(axes), run_id, start)
+            sweep.write()
+            _sweep = (sweep, settings)
+        except (InputError, OSError) as error:
+            print_error(error)
+            # Hydra turns exceptions of callbacks into warnings; only this stops it.
+            raise SystemExit(1) from error
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """Say how many jobs finished and close the parent run; the process exits with 1 unless all did."""
+        if not end_sweep():
+            raise SystemExit(1)
+
+
+def end_sweep(status: str | None = None) -> bool:
+    """Close the sweep that this process runs, if any: its parent run, and a summary on the terminal.
+
+    Args:
+        status: how it ended, if not by itself: ``KILLED`` or ``FAILED``.
+
+    Returns:
+        Whether every job that began has finished.
+    """
+    global _sweep
+    if _sweep is None:
+        return True
+    (sweep, settings), _sweep = _sweep, None
+    began = [path.parent for path in sweep.folder.glob("*/.hydra")]
+    statuses = []
+    for job in began:
+        record = job / "record.json"
+        statuses.append(json.loads(record.read_text(encoding="utf-8"))["status"] if record.exists() else "KILLED")
+    finished = statuses.count("FINISHED")
+    all_finished = finished == len(statuses) and status is None
+    print(f"\n{finished} of {len(statuses)} jobs finished in {time.time() - sweep.start_time:.1f} s: {sweep.folder}")
+    if sweep.run_id is not None:
+        from tdr.tracking import UI_COMMAND, TrackingStore
+
+        store = TrackingStore(settings, ROOT)
+        try:
+            store.finish_sweep_run(
+                sweep.run_id,
+                status or ("FINISHED" if all_finished else "FAILED"),
+                metrics={"jobs/finished": finished, "jobs/failed": len(statuses) - finished},
+            )
+        except InputError as error:
+            print_error(error)
+            return False
+        print(f"runs side by side: {store.sweep_url(sweep.run_id)}\n(open the UI with: {UI_COMMAND})")
+    return all_finished
+
+
+def fail(error: Exception) -> None:
+    """Report a job's failure; the process will exit with 1."""
+    global _failure
+    _failure = error
+    print_error(error)
+
+
+def launch(main: Callable[[], None]) -> int:
+    """Run a Hydra main function.
+
+    Args:
+        main: the decorated function.
+
+    Returns:
+        The exit status: 0, 1 if anything failed, 130 after Ctrl-C.
+    """
+    register()
+    # With HYDRA_FULL_ERROR set, Hydra lets its errors through to here instead of printing them itself.
+    os.environ.setdefault("TDR_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR", "0"))
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    status, ending = 0, None
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        status, ending = 130, "KILLED"
+    except Exception as error:  # noqa: BLE001 (reported, and the process exits with 1)
+        print_error(error)
+        status, ending = 1, "FAILED"
+    end_sweep(ending)
+    return status if _failure is None else max(status, 1)
+
+
+def print_error(error: Exception) -> None:
+    """Print one or two lines about a user's error, and a trace about any other or where HYDRA_FULL_ERROR=1 asks for it."""
+    if os.environ.get("TDR_FULL_ERROR") == "1" or not isinstance(error, EXPECTED):
+        traceback.print_exception(error)
+    print(f"error: {explain(error)}", file=sys.stderr)
+
+
+# Errors that a message explains in full; a trace would only hide it.
+EXPECTED = (InputError, HydraException, OmegaConfBaseException, OSError, MemoryError)
+
+
+def explain(error: BaseException) -> str:
+    """An error in the user's words: the key, what is allowed and what was given, on one or two lines."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
+        group, _, option = error.missing_cfg_file.rpartition("/")
+        return f"{group} must be one of {', '.join(error.options)}; got {option!r}.{_nearest(option, error.options)}"
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+        return _explain_value(cause)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'A file'} must be readable and writable; got: {error.strerror or error}."
+    if isinstance(error, MemoryError):
+        return (
+            "The arrays must fit into memory; they do not. Use fewer pixels (image.width, image.height) or parameters."
+        )
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:3]) or type(error).__name__
+
+
+def _explain_value(error: OmegaConfBaseException) -> str:
+    key = error.full_key
+    first_line = str(error.msg or error).splitlines()[0]
+    if isinstance(error, MissingMandatoryValue):
+        return f"{key} must be given; got nothing. Add {key}=... to the command."
+    if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
+        parent, _, name = key.rpartition(".")
+        known = [f.name for f in dataclasses.fields(error.object_type)] if error.object_type in _schemas() else []
+        where = f"Keys in {parent}" if parent else "Keys at the top level"
+        return f"{key} must be a known key; it is not. {where}: {', '.join(known) or 'none'}.{_nearest(name, known)}"
+    for pattern, condition in _CONVERSIONS:
+        match = re.match(pattern, first_line)
+        if match:
+            return f"{key} must be {condition.format(*match.groups())}; got {match.group(1)}."
+    return f"{key}: {first_line}"
+
+
+_CONVERSIONS = (
+    (r"Value ('.*') of type '.*' could not be converted to Float", "a number"),
+    (r"Value ('.*') of type '.*' could not be converted to Integer", "a whole number"),
+    (r"Value ('.*') (?:of type '.*' could not be converted|is not a valid bool).*", "true or false"),
+    (r"Invalid value ('.*'), expected one of \[(.*)\]", "one of {1}"),
+    (r"(?:Invalid value assigned: |Cannot (?:merge|assign|convert) )(\w+).*", "a value of its type"),
+)
+
+
+def _schemas() -> set[type]:
+    return {Config} | {f for options in SCHEMAS.values() for f in options.values()}
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean {close[0]}?" if close else ""

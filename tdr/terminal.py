@@ -1,0 +1,79 @@
+"""What a person reads on the terminal while a run goes on: results on stdout, progress on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+T = TypeVar("T")
+
+# Nothing moves on the screen for work that is over sooner, seconds.
+PATIENCE = 2.0
+
+
+def say(line: str = "") -> None:
+    """Print one line, however long; links and paths stay in one piece."""
+    print(line, flush=True)
+
+
+@contextlib.contextmanager
+def phase(name: str) -> Iterator[None]:
+    """Show that a phase is going on, on a terminal only."""
+    with _progress_console().status(f"{name} ..."):
+        yield
+
+
+def track(items: Sequence[T], name: str) -> Iterator[T]:
+    """Iterate over items; a progress bar with the time left appears if it takes longer than two seconds.
+
+    Args:
+        items: what to iterate over.
+        name: what is being done.
+    """
+    start = time.monotonic()
+    remaining = iter(items)
+    done = 0
+    for item in remaining:
+        yield item
+        done += 1
+        if time.monotonic() - start > PATIENCE:
+            break
+    yield from _with_bar(remaining, name, done, len(items), start)
+
+
+def _with_bar(remaining: Iterable[T], name: str, done: int, total: int, start: float) -> Iterator[T]:
+    if done == total:
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=_progress_console(), transient=True) as progress:
+        task = progress.add_task(name, total=total, completed=done)
+        for item in remaining:
+            yield item
+            progress.advance(task)
+
+
+def _progress_console() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True)
