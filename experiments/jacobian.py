@@ -17,9 +17,11 @@ with _stopwatches[0].measure("imports"):
 
     from tdr import launch
     from tdr.config import Config, TrackingConfig
+    from tdr.errors import InputError
     from tdr.jacobian_images import JacobianImages
     from tdr.launch import CONF, ROOT, Job
-    from tdr.terminal import phase, say, track
+    from tdr.terminal import phase, say, say_where, track
+    from tdr.tracking import RunRecord, TrackingStore, environment_tags
 
 
 def run(config: Config, folder: Path, stopwatch: Stopwatch) -> tuple[JacobianImages, dict[str, float]]:
@@ -76,13 +78,13 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> tuple[JacobianIma
     return images, metrics
 
 
-def summarize(images: JacobianImages, metrics: dict[str, float], job: Job, timings: bool) -> None:
+def summarize(images: JacobianImages, metrics: dict[str, float], folder: Path, timings: bool) -> None:
     """Print what came out.
 
     Args:
         images: the Jacobian images.
         metrics: the metrics.
-        job: the run.
+        folder: where the outputs are.
         timings: whether to print where the time went.
     """
     from tdr.report import largest_entries
@@ -108,69 +110,74 @@ def summarize(images: JacobianImages, metrics: dict[str, float], job: Job, timin
             "time       "
             + "\n           ".join(f"{v:8.3f} s  {k[7:]}" for k, v in metrics.items() if k[:7] == "time_s/")
         )
-    say(f"output     {os.path.relpath(job.folder)}")
+    say(f"output     {os.path.relpath(folder)}")
 
 
-def keep(job: Job, start: float, error: Exception | None, metrics: dict[str, float], settings: TrackingConfig) -> None:
-    """Write what MLflow gets to know about a run into its folder, and send it.
+def describe(
+    job: Job, settings: TrackingConfig, start: float, metrics: dict[str, float], error: Exception | None
+) -> RunRecord:
+    """What MLflow gets to know about a run.
 
     Args:
         job: the run.
-        start: when it began, seconds since the epoch.
-        error: what ended it, if it failed.
-        metrics: its metrics.
         settings: where it is kept.
-
-    Raises:
-        InputError: if the store cannot be used.
+        start: when it began, seconds since the epoch.
+        metrics: its metrics.
+        error: what ended it, if it failed.
     """
-    from tdr.tracking import UI_COMMAND, RunRecord, TrackingStore, environment_tags
-
     tags = {**settings.tags, **environment_tags(ROOT)}
     if job.sweep is not None:
         tags["tdr.sweep"] = job.sweep.name
     if error is not None:
         tags["tdr.error"] = launch.explain(error)
-    record = RunRecord(
+    return RunRecord(
         name=job.name,
         status="FINISHED" if error is None else "FAILED",
         start_time=start,
         end_time=time.time(),
         output_dir=job.folder,
-        params={**job.choices, **job.overrides},
-        metrics=metrics,
+        params={**job.choices, **{key: value for key, value in job.overrides.items() if key not in job.choices}},
+        metrics={**metrics},
         tags=tags,
-        images=sorted(str(path.relative_to(job.folder)) for path in job.folder.rglob("*.png")),
+        images=[str(path.relative_to(job.folder)) for path in sorted(job.folder.rglob("*.png"))],
         parent_run_id=None if job.sweep is None else job.sweep.run_id,
     )
-    record.write_json()
-    if settings.enabled:
-        with phase("sending to MLflow"):
-            link = TrackingStore(settings, ROOT).log(record)
-        if job.sweep is None:
-            say(f"MLflow     {link.url}")
-            say(f"           open the UI with: {UI_COMMAND}")
 
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="jacobian")
 def main(composed: DictConfig) -> None:
     """Run one job: check its settings, compute, write files, then send them to MLflow."""
-    job = Job.current()
     start, stopwatch = time.time(), _stopwatches.pop() if _stopwatches else Stopwatch()
+    job = Job.current()
     say(f"tdr        {job.name}")
-    error: Exception | None = None
+    try:
+        settings = launch.tracking_settings(composed)
+        store = TrackingStore(settings, ROOT) if settings.enabled else None
+        if job.sweep is None:
+            # A mistake on the command line is answered, not kept; among the jobs of a sweep it is one that failed.
+            launch.check(composed)
+    except InputError as error:
+        launch.fail(error)
+        return
     metrics: dict[str, float] = {}
+    failure: Exception | None = None
     try:
         config = launch.check(composed)
         images, metrics = run(config, job.folder, stopwatch)
-        summarize(images, metrics, job, config.runtime.timings)
-    except Exception as caught:  # noqa: BLE001 (reported below; the other jobs of a sweep go on)
-        launch.fail(caught)
-        error = caught
+        summarize(images, metrics, job.folder, config.runtime.timings)
+    except Exception as error:  # noqa: BLE001 (reported and kept; the other jobs of a sweep go on)
+        launch.fail(error)
+        failure = error
     try:
-        keep(job, start, error, metrics, launch.tracking_settings(composed))
-    except Exception as caught:  # noqa: BLE001 (likewise)
-        launch.fail(caught)
+        record = describe(job, settings, start, metrics, failure)
+        record.write_json()
+        if store is not None:
+            with phase("sending to MLflow"):
+                link = store.log(record)
+            if job.sweep is None:
+                say_where("this run", link.url, store.ui_command)
+    except (InputError, OSError) as error:
+        launch.fail(error)
 
 
 if __name__ == "__main__":

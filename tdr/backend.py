@@ -6,8 +6,10 @@ Importing this module imports Taichi, quietly: its banner and its daily version 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
+import textwrap
 import warnings
 
 import numpy as np
@@ -22,6 +24,22 @@ with warnings.catch_warnings():
     # Taichi 1.7.4 calls locale.getdefaultlocale while it is imported.
     warnings.simplefilter("ignore", DeprecationWarning)
     import taichi as ti
+    from taichi.lang.ast import ast_transformer_utils
+
+
+class _CachingTextWrapper(textwrap.TextWrapper):
+    """Wraps each line once. Taichi wraps the source line of every syntax node anew, which is half of its front end."""
+
+    def wrap(self, text: str) -> list[str]:
+        return _wrap(text, self.width)
+
+
+@functools.cache
+def _wrap(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width)
+
+
+ast_transformer_utils.TextWrapper = _CachingTextWrapper
 
 _started: tuple[Precision, Arch] | None = None
 _epoch = 0

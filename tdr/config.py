@@ -8,7 +8,6 @@ images can be asked for. Ranges are checked on construction (``__post_init__``),
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Dict, List, Optional
@@ -326,14 +325,6 @@ class TrackingConfig:
     experiment: str = "tdr"
     # shown in the UI and searchable there
     tags: Dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.uri is not None and re.search(r"://[^/@]*:[^/@]*@", self.uri):
-            raise InputError(
-                f"tracking.uri must not hold a password, which would be kept with the run; "
-                f"got {re.sub(r':[^/@:]*@', ':***@', self.uri)}. "
-                "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead."
-            )
 
 
 @dataclass

@@ -54,7 +54,7 @@ class JacobianImages:
     def column(self, column: Column) -> Array:
         """The Jacobian image of one column, (H, W, C)."""
         entry = (Ellipsis, *column.index)
-        return self.values[column.parameter.name][entry]
+        return np.asarray(self.values[column.parameter.name][entry])  # type: ignore[index]
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """What ``jacobian.npz`` holds: ``image``, ``triangle_id`` and one array a parameter under its own name."""

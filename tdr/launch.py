@@ -17,7 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
@@ -30,6 +30,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandat
 
 from tdr.config import SCHEMAS, Config, TrackingConfig, reject_unknown_keys
 from tdr.errors import InputError
+from tdr.terminal import say, say_where
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = str(ROOT / "conf")
@@ -188,13 +189,13 @@ class SweepCallback(Callback):
             # Hydra turns exceptions of callbacks into warnings; only this stops it.
             raise SystemExit(1) from error
 
-    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:  # noqa: ARG002 (Hydra's signature)
         """Say how many jobs finished and close the parent run; the process exits with 1 unless all did."""
         if not end_sweep():
             raise SystemExit(1)
 
 
-def end_sweep(status: str | None = None) -> bool:
+def end_sweep(status: Literal["FAILED", "KILLED"] | None = None) -> bool:
     """Close the sweep that this process runs, if any: its parent run, and a summary on the terminal.
 
     Args:
@@ -214,9 +215,11 @@ def end_sweep(status: str | None = None) -> bool:
         statuses.append(json.loads(record.read_text(encoding="utf-8"))["status"] if record.exists() else "KILLED")
     finished = statuses.count("FINISHED")
     all_finished = finished == len(statuses) and status is None
-    print(f"\n{finished} of {len(statuses)} jobs finished in {time.time() - sweep.start_time:.1f} s: {sweep.folder}")
+    say()
+    say(f"sweep      {finished} of {len(statuses)} jobs finished in {time.time() - sweep.start_time:.1f} s")
+    say(f"output     {os.path.relpath(sweep.folder)}")
     if sweep.run_id is not None:
-        from tdr.tracking import UI_COMMAND, TrackingStore
+        from tdr.tracking import TrackingStore
 
         store = TrackingStore(settings, ROOT)
         try:
@@ -225,10 +228,10 @@ def end_sweep(status: str | None = None) -> bool:
                 status or ("FINISHED" if all_finished else "FAILED"),
                 metrics={"jobs/finished": finished, "jobs/failed": len(statuses) - finished},
             )
+            say_where("runs side by side", store.sweep_url(sweep.run_id), store.ui_command)
         except InputError as error:
             print_error(error)
             return False
-        print(f"runs side by side: {store.sweep_url(sweep.run_id)}\n(open the UI with: {UI_COMMAND})")
     return all_finished
 
 
@@ -252,7 +255,8 @@ def launch(main: Callable[[], None]) -> int:
     # With HYDRA_FULL_ERROR set, Hydra lets its errors through to here instead of printing them itself.
     os.environ.setdefault("TDR_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR", "0"))
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    status, ending = 0, None
+    status = 0
+    ending: Literal["FAILED", "KILLED"] | None = None
     try:
         main()
     except KeyboardInterrupt:
@@ -266,7 +270,7 @@ def launch(main: Callable[[], None]) -> int:
 
 
 def print_error(error: Exception) -> None:
-    """Print one or two lines about a user's error, and a trace about any other or where HYDRA_FULL_ERROR=1 asks for it."""
+    """Print one or two lines about a user's error, and a trace of any other or where HYDRA_FULL_ERROR=1 asks for it."""
     if os.environ.get("TDR_FULL_ERROR") == "1" or not isinstance(error, EXPECTED):
         traceback.print_exception(error)
     print(f"error: {explain(error)}", file=sys.stderr)
@@ -279,7 +283,7 @@ EXPECTED = (InputError, HydraException, OmegaConfBaseException, OSError, MemoryE
 def explain(error: BaseException) -> str:
     """An error in the user's words: the key, what is allowed and what was given, on one or two lines."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
-        group, _, option = error.missing_cfg_file.rpartition("/")
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
         return f"{group} must be one of {', '.join(error.options)}; got {option!r}.{_nearest(option, error.options)}"
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:

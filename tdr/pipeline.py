@@ -245,7 +245,7 @@ class Pipeline:
         kernel.grad(start, count, light, *self._launch_arguments(layout))
 
     def bands(self) -> list[tuple[int, int]]:
-        """The bands that the list of covered pixels is worked off in: (first entry, number of entries), at least one."""
+        """The bands that the list of covered pixels is worked off in, at least one: (first entry, entries)."""
         covered = len(self.rasterizer.pixels)
         return [(start, min(BAND, covered - start)) for start in range(0, max(covered, 1), BAND)]
 

@@ -21,6 +21,13 @@ def say(line: str = "") -> None:
     print(line, flush=True)
 
 
+def say_where(what: str, url: str, ui_command: str | None) -> None:
+    """Print where something can be seen, and what opens the UI there unless it is a server that runs already."""
+    say(f"MLflow     {what}: {url}")
+    if ui_command is not None:
+        say(f"           after: {ui_command}")
+
+
 @contextlib.contextmanager
 def phase(name: str) -> Iterator[None]:
     """Show that a phase is going on, on a terminal only."""
@@ -43,10 +50,10 @@ def track(items: Sequence[T], name: str) -> Iterator[T]:
         done += 1
         if time.monotonic() - start > PATIENCE:
             break
-    yield from _with_bar(remaining, name, done, len(items), start)
+    yield from _with_bar(remaining, name, done, len(items))
 
 
-def _with_bar(remaining: Iterable[T], name: str, done: int, total: int, start: float) -> Iterator[T]:
+def _with_bar(remaining: Iterable[T], name: str, done: int, total: int) -> Iterator[T]:
     if done == total:
         return
     from rich.progress import (

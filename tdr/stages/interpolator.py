@@ -22,7 +22,9 @@ def barycentrics_at(clip_0, clip_1, clip_2, ndc_x, ndc_y):
     of a small triangle free of cancellation.
 
     Args:
-        clip_0: corner in clip space, (4,); likewise clip_1 and clip_2.
+        clip_0: first corner in clip space, (4,).
+        clip_1: second corner.
+        clip_2: third corner.
         ndc_x: the point, normalized device coordinates.
         ndc_y: likewise.
 

@@ -12,7 +12,7 @@ from tdr.mesh import TriangleMesh
 from tdr.stages.camera import Camera
 from tdr.stages.transforms import model_to_world, world_to_view
 
-# A triangle whose bounding box has more pixels is left to the second kernel, which shares it out among the threads.
+# A triangle whose bounding box has more pixels is left to a second pass, which shares it out among the threads.
 LARGE = 4096
 # Rows of a large triangle that one thread draws at a time.
 STRIP = 16
@@ -80,10 +80,10 @@ class TriangleRasterizer:
         pixel = np.empty((mesh.num_vertices, 3))
         project_vertices(mesh.vertices, model, rotations, view, camera, height, width, clip, pixel)
         id_bits = mesh.num_triangles.bit_length()
-        large = np.empty(2 * mesh.num_triangles, dtype=np.int32)
+        large = np.empty(mesh.num_triangles, dtype=np.int32)
         num_large = np.zeros(1, dtype=np.int32)
-        draw_small(clip, pixel, mesh.triangles, cull_back_faces, id_bits, self._keys, large, num_large)
-        draw_large(clip, pixel, mesh.triangles, id_bits, self._keys, large, int(num_large[0]))
+        for num_strips in (0, -(-height // STRIP)):
+            draw(clip, pixel, mesh.triangles, cull_back_faces, id_bits, self._keys, large, num_large, num_strips)
         resolve(self._keys, id_bits, self.triangle_id_buffer, self._row_counts)
         row_ends = np.cumsum(self._row_counts)
         self.pixels = np.empty(int(row_ends[-1]), dtype=np.int32)
@@ -334,7 +334,7 @@ def faces_camera(triangle):
 
 
 @ti.kernel
-def draw_small(
+def draw(
     positions_clip: ti.types.ndarray(dtype=ti.f64, ndim=2),
     positions_pixel: ti.types.ndarray(dtype=ti.f64, ndim=2),
     triangles: ti.types.ndarray(dtype=ti.i32, ndim=2),
@@ -343,11 +343,23 @@ def draw_small(
     keys: ti.types.ndarray(dtype=ti.u64, ndim=2),
     large: ti.types.ndarray(dtype=ti.i32, ndim=1),
     num_large: ti.types.ndarray(dtype=ti.i32, ndim=1),
+    num_strips: ti.i32,
 ):
-    """Draw the triangles whose bounding box is small; list the others in ``large`` as 2 * id + part."""
+    """Draw triangles.
+
+    With ``num_strips`` 0, those whose bounding box is small; the others are listed in ``large`` and counted in
+    ``num_large``. Otherwise the listed ones, a strip of rows at a time.
+    """
     height = keys.shape[0]
     width = keys.shape[1]
-    for t in range(triangles.shape[0]):
+    num_items = triangles.shape[0]
+    if num_strips > 0:
+        num_items = num_large[0] * num_strips
+    for n in range(num_items):
+        t = n
+        if num_strips > 0:
+            t = large[n // num_strips]
+        is_listed = False
         for part in range(num_parts(positions_pixel, triangles, t)):
             triangle = part_of(positions_clip, positions_pixel, triangles, t, part, height, width)
             box = bounding_box(triangle, height, width)
@@ -355,33 +367,16 @@ def draw_small(
             columns = box.last_column - box.first_column + 1
             if rows > 0 and columns > 0 and (cull_back_faces == 0 or faces_camera(triangle)):
                 # rows * columns could overflow an int.
-                if columns > ti.static(LARGE) // rows:
-                    large[ti.atomic_add(num_large[0], 1)] = 2 * t + part
-                else:
+                is_large = columns > ti.static(LARGE) // rows
+                if num_strips > 0:
+                    first_row = (n % num_strips) * ti.static(STRIP)
+                    box.first_row = ti.max(box.first_row, first_row)
+                    box.last_row = ti.min(box.last_row, first_row + ti.static(STRIP) - 1)
+                elif is_large and not is_listed:
+                    large[ti.atomic_add(num_large[0], 1)] = t
+                    is_listed = True
+                if is_large == (num_strips > 0):
                     draw_rows(triangle, box, t, id_bits, keys)
-
-
-@ti.kernel
-def draw_large(
-    positions_clip: ti.types.ndarray(dtype=ti.f64, ndim=2),
-    positions_pixel: ti.types.ndarray(dtype=ti.f64, ndim=2),
-    triangles: ti.types.ndarray(dtype=ti.i32, ndim=2),
-    id_bits: ti.i32,
-    keys: ti.types.ndarray(dtype=ti.u64, ndim=2),
-    large: ti.types.ndarray(dtype=ti.i32, ndim=1),
-    num_large: ti.i32,
-):
-    """Draw the listed triangles, a strip of rows at a time."""
-    height = keys.shape[0]
-    width = keys.shape[1]
-    strips = (height + ti.static(STRIP) - 1) // ti.static(STRIP)
-    for i, strip in ti.ndrange(num_large, strips):
-        t = large[i] // 2
-        triangle = part_of(positions_clip, positions_pixel, triangles, t, large[i] % 2, height, width)
-        box = bounding_box(triangle, height, width)
-        box.first_row = ti.max(box.first_row, strip * ti.static(STRIP))
-        box.last_row = ti.min(box.last_row, (strip + 1) * ti.static(STRIP) - 1)
-        draw_rows(triangle, box, t, id_bits, keys)
 
 
 @ti.kernel

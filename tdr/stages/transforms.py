@@ -30,7 +30,7 @@ def rotation_matrix(axis_angle: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def look_at_matrix(position: npt.ArrayLike, target: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """The orientation of a camera that looks from one point to another, world y up (world -z up where it looks along y).
+    """The orientation of a camera that looks from one point to another, world y up (-z where it looks along y).
 
     Args:
         position: (3,) world space.
