@@ -216,7 +216,7 @@ class LightConfig:
     def __post_init__(self) -> None:
         # Checked here alone: OmegaConf refuses whole numbers in nested lists of floats.
         for key, vectors in (("light.direction", self.direction), ("light.color", self.color)):
-            if isinstance(vectors, str) or not isinstance(vectors, Sequence) or len(vectors) == 0:
+            if not _is_list(vectors) or len(vectors) == 0 or not all(map(_is_list, vectors)):
                 raise InputError(f"{key} must be a list with one 3-vector a light, as in [[1,-1,-1]]; got {vectors!r}.")
         for vector in self.direction:
             check_vector("light.direction", vector, nonzero=True)
@@ -276,6 +276,10 @@ class ImageConfig:
     def __post_init__(self) -> None:
         check_number("image.width", self.width, least=1)
         check_number("image.height", self.height, least=1)
+        if self.width * self.height >= 2**31:
+            raise InputError(
+                f"image.width * image.height must be less than 2147483648; got {self.width} * {self.height}."
+            )
 
 
 @dataclass
@@ -295,7 +299,7 @@ class JacobianConfig:
                 raise InputError(f"jacobian.cotangent must be 'rgb' or a list of 3 numbers; got {self.cotangent!r}.")
             check_vector("jacobian.cotangent", self.cotangent, nonzero=True)
         names = self.parameters
-        if names != "all" and (isinstance(names, str) or not isinstance(names, Sequence) or len(names) == 0):
+        if names != "all" and (not _is_list(names) or len(names) == 0):
             raise InputError(f"jacobian.parameters must be a list of parameter names or 'all'; got {names!r}.")
 
     def cotangents(self) -> npt.NDArray[np.float64]:
@@ -394,6 +398,10 @@ def select_parameters(known: Sequence[Parameter], names: Sequence[str] | str) ->
         if name in names[:i]:
             raise InputError(f"jacobian.parameters must name each parameter once; got {name!r} twice.")
     return tuple(parameter for parameter in known if parameter.name in names)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def reject_unknown_keys(config: Any, composed: Any, prefix: str = "") -> None:

@@ -41,7 +41,7 @@ def check_number(
         bounds.append(f"at least {least:g}")
     if below is not None:
         bounds.append(f"less than {below:g}")
-    condition = "be a finite number" + (" " + " and ".join(bounds) if bounds else "")
+    condition = " and ".join(["be a finite number", *bounds])
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise InputError(f"{key} must {condition}; got {value!r}.")
     if (

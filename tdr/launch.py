@@ -51,6 +51,16 @@ def register() -> None:
     store.store(group="schema", name="jacobian", node=root, package="_global_")
     OmegaConf.register_new_resolver("tdr_root", lambda: str(ROOT), replace=True)
     OmegaConf.register_new_resolver("tdr_folder_name", folder_name, replace=True)
+    OmegaConf.register_new_resolver("tdr_options", config_options, replace=True)
+
+
+def config_options() -> str:
+    """The options of each config group, a line a group, for ``--help``."""
+    lines = []
+    for group in (*SCHEMAS, "experiment"):
+        names = sorted(path.stem for path in (ROOT / "conf" / group).glob("*.yaml"))
+        lines.append(f"  {group + ':':12}{', '.join(names)}")
+    return "\n".join(lines)
 
 
 def folder_name(overrides: str) -> str:
@@ -262,6 +272,13 @@ def launch(main: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         status, ending = 130, "KILLED"
+    except OSError as error:
+        # A job reports its own; what is left is the folder that Hydra makes for it.
+        key = "hydra.run.dir or hydra.sweep.dir"
+        print_error(
+            InputError(f"{key} must be a folder that can be written; got {error.filename!r} ({error.strerror}).")
+        )
+        status, ending = 1, "FAILED"
     except Exception as error:  # noqa: BLE001 (reported, and the process exits with 1)
         print_error(error)
         status, ending = 1, "FAILED"
@@ -271,12 +288,14 @@ def launch(main: Callable[[], None]) -> int:
 
 def print_error(error: Exception) -> None:
     """Print one or two lines about a user's error, and a trace of any other or where HYDRA_FULL_ERROR=1 asks for it."""
-    if os.environ.get("TDR_FULL_ERROR") == "1" or not isinstance(error, EXPECTED):
+    expected = isinstance(error, EXPECTED) or str(error).startswith(_NO_OPTION)
+    if os.environ.get("TDR_FULL_ERROR") == "1" or not expected:
         traceback.print_exception(error)
     print(f"error: {explain(error)}", file=sys.stderr)
 
 
 # Errors that a message explains in full; a trace would only hide it.
+_NO_OPTION = "Config group override must be"  # a plain ValueError of Hydra's
 EXPECTED = (InputError, HydraException, OmegaConfBaseException, OSError, MemoryError)
 
 
@@ -294,8 +313,14 @@ def explain(error: BaseException) -> str:
         return (
             "The arrays must fit into memory; they do not. Use fewer pixels (image.width, image.height) or parameters."
         )
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:3]) or type(error).__name__
+    text = str(error)
+    if text.startswith("Ambiguous value for argument"):
+        # From one override with several values; Hydra's own advice is four lines long.
+        return f"{text.splitlines()[0][29:]} must have one value; got several. To sweep over them, add -m."
+    if "is not a subclass of" in text or isinstance(error, ValueError) and text.startswith(_NO_OPTION):
+        return f"A config group must have one option; got none or several. The options are:\n{config_options()}"
+    lines = [line.strip() for line in text.splitlines() if line.strip() and "See https" not in line]
+    return " ".join(lines[:2]) or type(error).__name__
 
 
 def _explain_value(error: OmegaConfBaseException) -> str:
@@ -308,19 +333,20 @@ def _explain_value(error: OmegaConfBaseException) -> str:
         known = [f.name for f in dataclasses.fields(error.object_type)] if error.object_type in _schemas() else []
         where = f"Keys in {parent}" if parent else "Keys at the top level"
         return f"{key} must be a known key; it is not. {where}: {', '.join(known) or 'none'}.{_nearest(name, known)}"
-    for pattern, condition in _CONVERSIONS:
+    for pattern, message in _CONVERSIONS:
         match = re.match(pattern, first_line)
         if match:
-            return f"{key} must be {condition.format(*match.groups())}; got {match.group(1)}."
+            return f"{key} {message.format(*match.groups())}"
     return f"{key}: {first_line}"
 
 
+# What OmegaConf says of a value, and how it reads here.
 _CONVERSIONS = (
-    (r"Value ('.*') of type '.*' could not be converted to Float", "a number"),
-    (r"Value ('.*') of type '.*' could not be converted to Integer", "a whole number"),
-    (r"Value ('.*') (?:of type '.*' could not be converted|is not a valid bool).*", "true or false"),
-    (r"Invalid value ('.*'), expected one of \[(.*)\]", "one of {1}"),
-    (r"(?:Invalid value assigned: |Cannot (?:merge|assign|convert) )(\w+).*", "a value of its type"),
+    (r"field '.*' is not Optional", "must have a value; got null."),
+    (r"Value ('.*') of type '.*' could not be converted to Float", "must be a number; got {0}."),
+    (r"Value ('.*') of type '.*' could not be converted to Integer", "must be a whole number; got {0}."),
+    (r"Value ('.*') (?:of type '.*' could not be converted|is not a valid bool).*", "must be true or false; got {0}."),
+    (r"Invalid value ('.*'), expected one of \[(.*)\]", "must be one of {1}; got {0}."),
 )
 
 
