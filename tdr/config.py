@@ -323,7 +323,7 @@ class TrackingConfig:
 
     # false: nothing is sent to MLflow, and it is not even imported
     enabled: bool = True
-    # any MLflow tracking URI; not given: mlflow.db at the repository root
+    # the address of an MLflow server, or sqlite:///<file>; not given: mlflow.db at the repository root
     uri: Optional[str] = None
     # the MLflow experiment
     experiment: str = "tdr"

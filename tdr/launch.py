@@ -225,7 +225,8 @@ def end_sweep(status: Literal["FAILED", "KILLED"] | None = None) -> bool:
         statuses.append(json.loads(record.read_text(encoding="utf-8"))["status"] if record.exists() else "KILLED")
     finished = statuses.count("FINISHED")
     all_finished = finished == len(statuses) and status is None
-    say()
+    if statuses:
+        say()
     say(f"sweep      {finished} of {len(statuses)} jobs finished in {time.time() - sweep.start_time:.1f} s")
     say(f"output     {os.path.relpath(sweep.folder)}")
     if sweep.run_id is not None:
@@ -272,13 +273,6 @@ def launch(main: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         status, ending = 130, "KILLED"
-    except OSError as error:
-        # A job reports its own; what is left is the folder that Hydra makes for it.
-        key = "hydra.run.dir or hydra.sweep.dir"
-        print_error(
-            InputError(f"{key} must be a folder that can be written; got {error.filename!r} ({error.strerror}).")
-        )
-        status, ending = 1, "FAILED"
     except Exception as error:  # noqa: BLE001 (reported, and the process exits with 1)
         print_error(error)
         status, ending = 1, "FAILED"
@@ -306,9 +300,10 @@ def explain(error: BaseException) -> str:
         return f"{group} must be one of {', '.join(error.options)}; got {option!r}.{_nearest(option, error.options)}"
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
-        return _explain_value(cause)
-    if isinstance(error, OSError):
-        return f"{error.filename or 'A file'} must be readable and writable; got: {error.strerror or error}."
+        return _explain_value(cause, cause.full_key)
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
+        what = "hydra.run.dir (hydra.sweep.dir with -m) must be a folder that can be written"
+        return f"{what}; got {error.filename or 'it'}: {error.strerror or error}."
     if isinstance(error, MemoryError):
         return (
             "The arrays must fit into memory; they do not. Use fewer pixels (image.width, image.height) or parameters."
@@ -317,14 +312,13 @@ def explain(error: BaseException) -> str:
     if text.startswith("Ambiguous value for argument"):
         # From one override with several values; Hydra's own advice is four lines long.
         return f"{text.splitlines()[0][29:]} must have one value; got several. To sweep over them, add -m."
-    if "is not a subclass of" in text or isinstance(error, ValueError) and text.startswith(_NO_OPTION):
-        return f"A config group must have one option; got none or several. The options are:\n{config_options()}"
+    if "is not a subclass of" in text or text.startswith(_NO_OPTION):
+        return "A config group must have one option; got none or several. --help lists the options."
     lines = [line.strip() for line in text.splitlines() if line.strip() and "See https" not in line]
     return " ".join(lines[:2]) or type(error).__name__
 
 
-def _explain_value(error: OmegaConfBaseException) -> str:
-    key = error.full_key
+def _explain_value(error: OmegaConfBaseException, key: str) -> str:
     first_line = str(error.msg or error).splitlines()[0]
     if isinstance(error, MissingMandatoryValue):
         return f"{key} must be given; got nothing. Add {key}=... to the command."
