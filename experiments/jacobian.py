@@ -70,7 +70,7 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> tuple[JacobianIma
             "scene/degenerate_triangles_skipped": mesh.num_degenerate,
             "scene/covered": len(pipeline.rasterizer.pixels) / images.triangle_id.size,
             "render/clipped": report.count_clipped(images.image),
-            **report.column_statistics(images),
+            **{f"jacobian/{name}": value for name, value in report.column_statistics(images).items()},
         }
     metrics |= {f"time_s/{part}": seconds for part, seconds in stopwatch.seconds.items()}
     metrics["time_s/total"] = stopwatch.total
@@ -136,7 +136,8 @@ def describe(
         start_time=start,
         end_time=time.time(),
         output_dir=job.folder,
-        params={**job.choices, **{key: value for key, value in job.overrides.items() if key not in job.choices}},
+        # Where runs are kept is none of the run's own settings.
+        params={**{k: v for k, v in job.overrides.items() if not k.startswith("tracking.")}, **job.choices},
         metrics={**metrics},
         tags=tags,
         images=[str(path.relative_to(job.folder)) for path in sorted(job.folder.rglob("*.png"))],

@@ -45,7 +45,7 @@ _started: tuple[Precision, Arch] | None = None
 _epoch = 0
 
 
-def start(precision: Precision = Precision.f32, arch: Arch = Arch.cpu) -> None:
+def start(precision: Precision | str = Precision.f32, arch: Arch | str = Arch.cpu) -> None:
     """Start Taichi, or keep it as it is if it already runs so.
 
     A change of precision or backend restarts it, which ends the life of every pipeline made before.
@@ -54,13 +54,14 @@ def start(precision: Precision = Precision.f32, arch: Arch = Arch.cpu) -> None:
     ``force_scalarize_matrix`` is on: forward mode needs it, and reverse passes compile faster.
 
     Args:
-        precision: the floating-point type of rendering and derivatives.
-        arch: the backend.
+        precision: the floating-point type of rendering and derivatives, ``f32`` or ``f64``.
+        arch: the backend: ``cpu``, ``cuda``, ``vulkan`` or ``metal``.
 
     Raises:
         InputError: if this machine does not have the backend, or the backend does not have float64.
     """
     global _started, _epoch
+    precision, arch = Precision(precision), Arch(arch)
     if _started == (precision, arch):
         return
     try:

@@ -13,7 +13,9 @@ What has a gradient is a Taichi field of ``BAND`` entries, made once a process; 
 So nothing is compiled again and no memory grows from scene to scene.
 """
 
+import functools
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import taichi as ti
 import taichi.math as tm
@@ -21,12 +23,27 @@ import taichi.math as tm
 from tdr import backend
 from tdr.parameters import Parameter, Reads
 from tdr.stages.interpolator import barycentrics_at, interpolate
-from tdr.stages.shaders import Light, Surface, vec3
 from tdr.stages.transforms import model_to_world, turned, world_to_view
 
 # Pixels a launch: large enough to keep launches rare, small enough to bound the slots' memory (8 bytes a pixel and
 # column in float32).
 BAND = 1 << 18
+
+
+# Rows of 3 in an array that is a kernel's argument, of whatever precision the array has. (As a type of values it would
+# stay in the precision that Taichi ran in when it was made.)
+vec3 = ti.types.vector(3, float)
+
+
+@functools.cache
+def _structs(_epoch: int, constants: tuple[str, ...]) -> SimpleNamespace:
+    """The structs that shaders get, in the precision that Taichi runs in; see :mod:`tdr.stages.shaders`."""
+    vector = ti.types.vector(3, float)
+    return SimpleNamespace(
+        Surface=ti.types.struct(position=vector, normal=vector, albedo=vector, to_eye=vector),
+        Light=ti.types.struct(to_light=vector, color=vector),
+        Constants=ti.types.struct(**dict.fromkeys(constants, float)),
+    )
 
 
 @dataclass(frozen=True)
@@ -64,6 +81,11 @@ class Layout:
     def constants(self) -> tuple[str, ...]:
         """The names of the shader's constants."""
         return tuple(p.name for p in self.parameters if p.name.startswith("shader."))
+
+    @property
+    def structs(self) -> SimpleNamespace:
+        """The structs ``Surface``, ``Light`` and ``Constants`` that the shader's functions get."""
+        return _structs(backend.epoch(), tuple(name.removeprefix("shader.") for name in self.constants))
 
     @property
     def moves(self) -> bool:
@@ -198,12 +220,13 @@ class PixelKernels:
             camera_rotation,
             self.read(values, light, k, layout, "camera.rotation"),
         )
-        surface = Surface(position, normal, self.read(values, light, k, layout, "mesh.albedo") * albedo, to_eye)
-        lamp = Light(
+        factor = self.read(values, light, k, layout, "mesh.albedo")
+        surface = layout.structs.Surface(position, normal, factor * albedo, to_eye)
+        lamp = layout.structs.Light(
             -tm.normalize(self.read(values, light, k, layout, "light.direction")),
             self.read(values, light, k, layout, "light.color"),
         )
-        constants = layout.shader.Constants(
+        constants = layout.structs.Constants(
             *[self.read(values, light, k, layout, name)[0] for name in ti.static(layout.constants)]
         )
         radiance = layout.shader.reflect(surface, lamp, constants)
@@ -282,7 +305,7 @@ class PixelKernels:
                 values,
                 layout,
             )
-            barycentrics[k] = vec3(weights[0], weights[1], weights[2])
+            barycentrics[k] = ti.Vector([weights[0], weights[1], weights[2]])
             depths[k] = depth
 
     @ti.kernel
@@ -357,7 +380,7 @@ class PixelKernels:
     def clear_radiance(self, count: ti.i32):
         """Set the band's radiance to zero."""
         for k in range(count):
-            self.radiance[k] = vec3(0.0, 0.0, 0.0)
+            self.radiance[k] = ti.Vector([0.0, 0.0, 0.0])
 
     @ti.kernel
     def write_image(
@@ -375,7 +398,7 @@ class PixelKernels:
     def seed(self, count: ti.i32, cotangent: ti.types.ndarray(ndim=1)):
         """Put the same cotangent, (3,), on every pixel of the band."""
         for k in range(count):
-            self.radiance.grad[k] = vec3(cotangent[0], cotangent[1], cotangent[2])
+            self.radiance.grad[k] = ti.Vector([cotangent[0], cotangent[1], cotangent[2]])
 
     @ti.kernel
     def seed_from(

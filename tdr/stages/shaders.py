@@ -2,10 +2,13 @@
 
 A shader is a class with
 
-- ``Config``: its settings, a dataclass whose differentiable fields are the shader's constants, in this order;
-- ``Constants``: a Taichi struct with one float for each of them;
+- ``Config``: its settings, a dataclass whose differentiable fields are the shader's constants;
 - ``reflect(surface, light, constants)``: what one light contributes, linear RGB;
 - ``ambient(surface, constants)``: what is there without any light, linear RGB.
+
+``surface`` has ``position``, ``normal`` (unit, on the side that the camera sees), ``albedo`` (linear RGB, the mesh's
+factor included) and ``to_eye`` (unit, towards the camera), all in world space. ``light`` has ``to_light`` (unit,
+against the way its light travels) and ``color`` (linear RGB). ``constants`` has the fields of ``Config`` by their names.
 
 Both functions are differentiated as they stand, with respect to all their arguments. A singular point of a formula
 (a power of zero, a root of zero) is guarded by an ``if`` around it: ``max`` and ``select`` let a NaN through.
@@ -17,15 +20,6 @@ import taichi as ti
 import taichi.math as tm
 
 from tdr.config import BlinnPhongConfig, LambertianConfig, ShaderConfig
-
-vec3 = ti.types.vector(3, float)
-
-# A point of a surface, world space. normal: unit, on the side that the camera sees. albedo: linear RGB, the mesh's
-# factor included. to_eye: unit, towards the camera.
-Surface = ti.types.struct(position=vec3, normal=vec3, albedo=vec3, to_eye=vec3)
-
-# One light at that point. to_light: unit, against the way the light travels. color: linear RGB.
-Light = ti.types.struct(to_light=vec3, color=vec3)
 
 
 class BlinnPhongShader:
@@ -47,7 +41,6 @@ class BlinnPhongShader:
     """
 
     Config = BlinnPhongConfig
-    Constants = ti.types.struct(ambient=float, diffuse=float, specular=float, shininess=float)
 
     def __init__(self, **settings) -> None:
         self.settings = BlinnPhongConfig(**settings)
@@ -92,7 +85,6 @@ class LambertianShader:
     """
 
     Config = LambertianConfig
-    Constants = ti.types.struct(ambient=float, diffuse=float)
 
     def __init__(self, **settings) -> None:
         self.settings = LambertianConfig(**settings)

@@ -1,0 +1,228 @@
+"""The commands that users type, run as they type them, each with a store and folders of its own."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import imageio.v3 as iio
+import mlflow
+import numpy as np
+import pytest
+
+import tdr
+from tdr import report
+from tdr.launch import ROOT
+
+SMALL = ("image.width=8", "image.height=8")
+
+
+class Command:
+    """Runs an experiment in a scratch folder.
+
+    Attributes:
+        folder: where it is started, and where everything that it writes goes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, *overrides: str, status: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Start it with overrides; the exit status must be the expected one."""
+        arguments = [
+            sys.executable,
+            str(ROOT / "experiments" / "jacobian.py"),
+            *[option for option in overrides if option == "-m"],
+            f"hydra.run.dir={self.folder}/run",
+            f"hydra.sweep.dir={self.folder}/sweep",
+            *([] if any("tracking." in o for o in overrides) else [f"tracking.uri=sqlite:///{self.folder}/mlflow.db"]),
+            *[override for override in overrides if override != "-m"],
+        ]
+        variables = {
+            key: value for key, value in os.environ.items() if key not in ("TDR_FULL_ERROR", "HYDRA_FULL_ERROR")
+        }
+        done = subprocess.run(
+            arguments, capture_output=True, text=True, cwd=self.folder, env={**variables, **environment}, timeout=300
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done
+
+    def runs(self) -> list[mlflow.entities.Run]:
+        """The runs in the store, oldest first."""
+        client = self.client()
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        return list(reversed(client.search_runs(experiments)))
+
+    def client(self) -> mlflow.MlflowClient:
+        """MLflow's own client for the store."""
+        return mlflow.MlflowClient(f"sqlite:///{self.folder}/mlflow.db")
+
+
+@pytest.fixture
+def command(tmp_path):
+    return Command(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def tilted(tmp_path_factory):
+    """One run of the main job in float64, and what it printed."""
+    command = Command(tmp_path_factory.mktemp("tilted"))
+    options = ("jacobian.parameters=[light.direction,shader.diffuse]", "runtime.precision=f64", "image.g_buffer=true")
+    done = command("light=tilted", "image.width=40", "image.height=24", *options, "runtime.timings=true")
+    return command, done
+
+
+def test_what_a_run_leaves_behind_is_what_the_library_computes(tilted):
+    folder = tilted[0].folder / "run"
+    tdr.start("f64")
+    lights = tdr.DirectionalLightArray(direction=[[1, -1, -1]])
+    pipeline = tdr.Pipeline(tdr.TriangleMesh.sphere(), light_array=lights, resolution=(24, 40))
+    expected = tdr.compute_jacobian(pipeline, ["light.direction", "shader.diffuse"])
+    with np.load(folder / "jacobian.npz", allow_pickle=False) as arrays:
+        assert set(arrays) == {"image", "triangle_id", "light.direction", "shader.diffuse"}
+        assert arrays["light.direction"].shape == (24, 40, 1, 1, 3)
+        assert arrays["shader.diffuse"].shape == (24, 40, 1)
+        for name, array in expected.arrays().items():
+            np.testing.assert_array_equal(arrays[name], array)
+    np.testing.assert_array_equal(iio.imread(folder / "render.png"), report.encode_srgb(expected.image))
+    pictures = {path.name for path in (folder / "jacobian").iterdir()}
+    assert pictures == {f"light.direction.0.{c}.png" for c in "xyz"} | {"shader.diffuse.png"}
+    for column in expected.columns:
+        picture = iio.imread(folder / "jacobian" / f"{column.name}.png")
+        np.testing.assert_array_equal(picture, report.column_picture(expected, column))
+    np.testing.assert_array_equal(iio.imread(folder / "figure.png"), report.figure(expected))
+    with np.load(folder / "g_buffer.npz", allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["triangle_id"], expected.triangle_id)
+    assert {path.stem for path in (folder / "g_buffer").iterdir()} >= {"depth_ndc", "normal_world", "triangle_id"}
+
+
+def test_the_tracked_run_says_what_was_chosen_and_measured(tilted):
+    command = tilted[0]
+    (run,) = command.runs()
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "sphere perspective tilted blinn_phong")
+    params = run.data.params
+    assert {key: params[key] for key in ("mesh", "camera", "light", "shader")} == {
+        "mesh": "sphere",
+        "camera": "perspective",
+        "light": "tilted",
+        "shader": "blinn_phong",
+    }
+    assert params["image.width"] == "40"
+    assert not any(key.startswith(("tracking.", "hydra.")) for key in params)
+    assert len(params) < 12
+    metrics = json.loads((command.folder / "run" / "metrics.json").read_text())
+    assert run.data.metrics == pytest.approx(metrics)
+    parts = ("imports", "compile", "visibility", "render", "jacobian", "pictures", "total")
+    assert all(metrics[f"time_s/{part}"] > 0 for part in parts)
+    assert metrics["jacobian/light.direction.0.x/max_abs"] > 0
+    assert {"tdr.version", "taichi.version", "mlflow.source.git.commit", "tdr.git.dirty"} <= set(run.data.tags)
+    artifacts = {item.path for item in command.client().list_artifacts(run.info.run_id)}
+    assert {"render.png", "figure.png", "jacobian", "jacobian.npz", "metrics.json", ".hydra", "images"} <= artifacts
+
+
+def test_the_terminal_says_what_ran_where_it_is_and_how_to_see_it(tilted):
+    done = tilted[1]
+    assert done.stderr == ""
+    for words in ("sphere perspective tilted blinn_phong", "40 x 24 pixels", "4 Jacobian images", "largest entries"):
+        assert words in done.stdout
+    assert "output     run\n" in done.stdout
+    assert "compile" in done.stdout
+    (run,) = tilted[0].runs()
+    assert f"/runs/{run.info.run_id}" in done.stdout
+    assert "mlflow ui" in done.stdout
+
+
+def test_a_sweep_is_one_parent_with_a_run_for_each_job_and_compiles_once(command):
+    values = "[[1,-1,-1]],[[0,-1,-1]],[[0,0,0]],[[-1,-1,-1]]"
+    done = command("-m", f"light.direction={values}", *SMALL, status=1)
+    assert "3 of 4 jobs finished" in done.stdout
+    assert "light.direction must not be the zero vector" in done.stderr
+    runs = command.runs()
+    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    children = [run for run in runs if run is not parent]
+    assert parent.info.status == "FAILED"
+    assert parent.info.run_id in done.stdout
+    assert [run.info.run_name for run in children] == [
+        f"light.direction={v}" for v in values.replace("]],", "]];").split(";")
+    ]
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
+    assert {run.data.tags["tdr.sweep"] for run in runs} == {parent.info.run_name}
+    assert [run.info.status for run in children] == ["FINISHED", "FINISHED", "FAILED", "FINISHED"]
+    assert "zero vector" in children[2].data.tags["tdr.error"]
+    compile_times = [run.data.metrics["time_s/compile"] for run in children if run.info.status == "FINISHED"]
+    # A kernel takes tens of milliseconds even from Taichi's cache; a launch takes less than one.
+    assert max(compile_times[1:]) < 0.2 * compile_times[0]
+
+
+def test_runs_without_tracking_do_not_import_mlflow_and_write_their_files_from_any_directory(command):
+    done = command("tracking.enabled=false", *SMALL, PYTHONPROFILEIMPORTTIME="1")
+    assert "taichi" in done.stderr
+    assert not any(line.split("|")[-1].strip().startswith("mlflow") for line in done.stderr.splitlines())
+    assert (command.folder / "run" / "jacobian.npz").exists()
+    assert not (command.folder / "mlflow.db").exists()
+    assert not (command.folder / "mlruns").exists()
+
+
+def test_mistakes_are_answered_without_taichi_and_mlflow_and_leave_no_run(command):
+    done = command("camera.fov=200", status=1, PYTHONPROFILEIMPORTTIME="1")
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time")}
+    assert not {"taichi", "mlflow", "trimesh"} & imported
+    assert done.stderr.splitlines()[-1].startswith("error: camera.fov must be")
+    assert not (command.folder / "mlflow.db").exists()
+    done = command("ligth=tilted", status=1)
+    assert done.stderr.startswith("error: ligth must be a known key")
+    assert done.stderr.count("\n") <= 2
+    assert "Traceback" in command("camera.fov=200", status=1, HYDRA_FULL_ERROR="1").stderr
+
+
+def test_a_run_that_fails_is_kept_as_failed(command):
+    done = command("mesh=file", "mesh.path=nowhere.obj", status=1)
+    assert "mesh.path" in done.stderr
+    assert "nowhere.obj" in done.stderr
+    assert "Traceback" not in done.stderr
+    (run,) = command.runs()
+    assert run.info.status == "FAILED"
+    assert "nowhere.obj" in run.data.tags["tdr.error"]
+    assert not (command.folder / "run" / "jacobian.npz").exists()
+
+
+def test_a_server_that_does_not_answer_loses_nothing(command):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        done = command(f"tracking.uri={uri}", *SMALL, status=1)
+    assert f"tracking.uri must point to an MLflow server that answers; got {uri}" in done.stderr
+    assert str(command.folder / "run") in done.stderr
+    assert (command.folder / "run" / "jacobian.npz").exists()
+
+
+def test_an_output_folder_that_cannot_be_made_is_refused(command):
+    (command.folder / "file").write_text("in the way")
+    done = command(f"hydra.run.dir={command.folder}/file/run", status=1)
+    assert "hydra.run.dir" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_loop_gives_the_same_arrays(command):
+    command("light=three_point", *SMALL)
+    (command.folder / "run").rename(command.folder / "batched")
+    command("light=three_point", *SMALL, "jacobian.method=loop")
+    with (
+        np.load(command.folder / "batched" / "jacobian.npz") as batched,
+        np.load(command.folder / "run" / "jacobian.npz") as loop,
+    ):
+        assert loop["light.direction"].any()
+        np.testing.assert_array_equal(batched["light.direction"], loop["light.direction"])
+
+
+def test_help_names_the_options():
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "experiments" / "jacobian.py"), "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "light:      frontal, three_point, tilted" in done.stdout
+    assert "schema" not in done.stdout

@@ -1,0 +1,133 @@
+"""From overrides to checked settings, and the words in which mistakes are answered."""
+
+import dataclasses
+import itertools
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from tdr import launch
+from tdr.config import SCHEMAS, Config
+from tdr.errors import InputError
+
+GROUPS = {group: sorted(path.stem for path in (launch.ROOT / "conf" / group).glob("*.yaml")) for group in SCHEMAS}
+PRESETS = sorted(path.stem for path in (launch.ROOT / "conf" / "experiment").glob("*.yaml"))
+
+
+def settings(*overrides: str) -> Config:
+    """The checked settings that a command line composes to."""
+    launch.register()
+    with initialize_config_dir(version_base="1.3", config_dir=launch.CONF):
+        return launch.check(compose("jacobian", overrides=list(overrides)))
+
+
+def answer(*overrides: str) -> str:
+    """What a wrong command line is answered with."""
+    try:
+        settings(*overrides)
+    except Exception as error:
+        return launch.explain(error)
+    raise AssertionError(f"{overrides} was accepted")
+
+
+def test_defaults_are_the_lessons_first_figure():
+    config = settings()
+    assert config == Config(light=dataclasses.replace(config.light))
+    assert config.light.direction == [[0, 0, -1]]
+    assert (config.camera.position, config.camera.fov) == ([0.0, 0.0, 3.5], 60.0)
+    assert vars(config.shader) == {"ambient": 0.1, "diffuse": 0.3, "specular": 0.2, "shininess": 30.0}
+    assert settings("light=tilted").light.direction == [[1, -1, -1]]
+
+
+@pytest.mark.parametrize(
+    "options", [*itertools.zip_longest(*GROUPS.values())], ids=lambda options: "-".join(filter(None, options))
+)
+def test_every_option_composes(options):
+    overrides = [f"{group}={option}" for group, option in zip(GROUPS, options, strict=True) if option]
+    config = settings(*overrides, *(["mesh.path=x.ply"] if "mesh=file" in overrides else []))
+    for group, option in zip(GROUPS, options, strict=True):
+        if option in SCHEMAS[group]:
+            assert type(getattr(config, group)) is SCHEMAS[group][option]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_composes_for_each_value_that_it_sweeps(preset):
+    launch.register()
+    with initialize_config_dir(version_base="1.3", config_dir=launch.CONF):
+        composed = compose("jacobian", overrides=[f"experiment={preset}"], return_hydra_config=True)
+    swept = composed.hydra.sweeper.params or {}
+    parsed = OverridesParser.create().parse_overrides([f"{key}={values}" for key, values in swept.items()])
+    # A list in place of a string of choices would be one job, without a word.
+    assert all(override.is_sweep_override() for override in parsed)
+    values = [[f"{override.key_or_group}={value}" for value in override.sweep_string_iterator()] for override in parsed]
+    for overrides in itertools.product(*values):
+        settings(f"experiment={preset}", *overrides)
+
+
+def test_values_reach_the_settings():
+    config = settings("light.direction=[[1,-1,-1],[0,0,-1]]", "light.color=[[1,0,0],[0,1,0]]", "camera=orthographic")
+    assert config.light.direction == [[1, -1, -1], [0, 0, -1]]
+    assert [p.name for p in config.known_parameters()][-1] == "camera.height"
+    assert len(settings("jacobian.parameters=all").selected_parameters()) == 13
+    assert settings("jacobian.cotangent=rgb").jacobian.cotangents().shape == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("light=nope", ["light must be one of frontal, three_point, tilted", "'nope'"]),
+        ("light=titled", ["Did you mean tilted?"]),
+        ("lights=tilted", ["lights must be a known key", "Did you mean light?"]),
+        ("camera.fovdeg=3", ["camera.fovdeg must be a known key", "position, rotation, look_at, near, far, fov"]),
+        ("+light.intensty=2", ["light.intensty must be a known key", "direction, color"]),
+        ("++foo=1", ["foo must be a known key", "mesh, camera, light"]),
+        ("+camera.look.at=1", ["camera.look must be a known key"]),
+        ("mesh.path=x.obj", ["mesh.path must be a known key"]),
+        ("mesh=file", ["mesh.path must be given"]),
+        ("camera.fov=wide", ["camera.fov must be a number", "'wide'"]),
+        ("image.width=3.5", ["image.width must be a whole number", "'3.5'"]),
+        ("image.width=null", ["image.width must have a value", "null"]),
+        ("tracking.enabled=maybe", ["tracking.enabled must be true or false", "'maybe'"]),
+        ("runtime.precision=f16", ["runtime.precision must be one of f32, f64", "'f16'"]),
+        ("image.width=0", ["image.width must be", "at least 1", "got 0"]),
+        ("image.height=-4", ["image.height must be", "at least 1", "got -4"]),
+        ("camera.near=200", ["camera.near must be less than camera.far", "200", "100"]),
+        ("camera.fov=180", ["camera.fov must be", "less than 180", "180"]),
+        ("camera.fov=nan", ["camera.fov must be a finite number", "nan"]),
+        ("light.direction=[[0,0,0]]", ["light.direction must not be the zero vector"]),
+        ("light.direction=[1,-1,-1]", ["light.direction must be a list with one 3-vector a light", "[1, -1, -1]"]),
+        ("light.direction=[[1,inf,0]]", ["light.direction must have 3 finite components", "inf"]),
+        ("light.color=[[1,1,1],[1,0,0]]", ["light.color must have one colour", "got 2"]),
+        ("shader.shininess=-1", ["shader.shininess must be", "at least 0", "-1"]),
+        ("jacobian.parameters=[light.colour]", ["'light.colour'", "light.color, shader.ambient", "camera.fov"]),
+        ("jacobian.parameters=[]", ["jacobian.parameters must be a list of parameter names or 'all'"]),
+        ("jacobian.cotangent=red", ["jacobian.cotangent must be 'rgb' or a list of 3 numbers", "'red'"]),
+        ("camera=null", ["A config group must have one option"]),
+        ("mesh=[sphere,cube]", ["A config group must have one option"]),
+        ("light=frontal,tilted", ["must have one value", "add -m"]),
+        ("image.width", ["image.width", "EQUAL"]),
+    ],
+)
+def test_mistakes_are_answered_in_the_users_words(override, words):
+    text = answer(override)
+    assert all(word in text for word in words), text
+    assert text.count("\n") == 0
+
+
+def test_folder_names_are_short_and_differ_where_overrides_do():
+    names = [launch.folder_name(f"light.direction=[[{x},0,-1]]" * 20) for x in range(50)]
+    assert len(set(names)) == 50
+    assert all(len(name) < 80 and "/" not in name for name in [*names, launch.folder_name("mesh.path=a/b/../c.obj")])
+    assert launch.folder_name("a=1") == launch.folder_name("a=1")
+
+
+def test_errors_that_are_not_the_users_leave_a_trace(capsys, monkeypatch):
+    monkeypatch.setenv("TDR_FULL_ERROR", "0")
+    launch.print_error(InputError("camera.fov must be smaller; got 200."))
+    assert capsys.readouterr().err == "error: camera.fov must be smaller; got 200.\n"
+    launch.print_error(ZeroDivisionError("division by zero"))
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    monkeypatch.setenv("TDR_FULL_ERROR", "1")
+    launch.print_error(InputError("x"))
+    assert "tdr.errors.InputError: x" in capsys.readouterr().err

@@ -1,0 +1,84 @@
+"""What the README says to type works."""
+
+import re
+import shlex
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from test_launch import settings
+
+import tdr
+from tdr.launch import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^python experiments/jacobian\.py (.*)$", README, re.MULTILINE)
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("arguments", COMMANDS)
+def test_commands_compose(arguments):
+    words = shlex.split(arguments, comments=True)
+    overrides = OverridesParser.create().parse_overrides([word for word in words if word != "-m"])
+    assert ("-m" in words) == any(override.is_sweep_override() for override in overrides)
+    for override in overrides:
+        values = override.sweep_string_iterator() if override.is_sweep_override() else [override.get_value_string()]
+        others = [f"{o.key_or_group}={o.get_value_string()}" for o in overrides if not o.is_sweep_override()]
+        for value in values:
+            settings(*others, f"{override.key_or_group}={value}")
+
+
+def test_python_blocks_run_and_agree():
+    namespace: dict = {}
+    tdr.start("f32")
+    first, second, *_ = blocks("python")
+    exec(first, namespace)
+    assert namespace["jacobian"]["light.direction"].shape == (64, 64, 1, 1, 3)
+    exec(second.replace("64", "8"), {**namespace, "pipeline": (small := tiny())}, result := {})
+    expected = tdr.compute_jacobian(small, ["light.direction"])["light.direction"]
+    np.testing.assert_array_equal(result["x_image"].astype(np.float32), expected[..., 0, 0, 0])
+
+
+def tiny() -> tdr.Pipeline:
+    lights = tdr.DirectionalLightArray(direction=[[1, -1, -1]])
+    return tdr.Pipeline(tdr.TriangleMesh.sphere(1), light_array=lights, resolution=(8, 8))
+
+
+def test_the_shader_of_the_readme_renders_and_differentiates(tmp_path):
+    config, shader = blocks("python")[2:4]
+    script = "\n".join(
+        [
+            "from dataclasses import dataclass",
+            "import numpy as np, tdr, tdr.backend, taichi as ti, taichi.math as tm",
+            "from tdr.config import ShaderConfig",
+            "from tdr.parameters import differentiable",
+            config,
+            shader,
+            textwrap.dedent(
+                """
+                tdr.start("f64")
+                shader = ToonShader()
+                pipeline = tdr.Pipeline(tdr.TriangleMesh.sphere(2), shader=shader, resolution=(16, 16))
+                jacobian = tdr.compute_jacobian(pipeline, "all")
+                values = {}
+                for step in (1e-6, -1e-6):
+                    shader.settings.sharpness = 20.0 + step
+                    pipeline.forward()
+                    values[step] = pipeline.output_buffer.to_numpy().sum(-1)
+                difference = (values[1e-6] - values[-1e-6]) / 2e-6
+                assert np.abs(difference).max() > 1e-3
+                np.testing.assert_allclose(jacobian["shader.sharpness"][..., 0], difference, atol=1e-8)
+                """
+            ),
+        ]
+    )
+    path = Path(tmp_path) / "toon.py"  # kernels must be in a file: Taichi reads their source
+    path.write_text(script)
+    subprocess.run([sys.executable, str(path)], check=True, timeout=120)
