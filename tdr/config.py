@@ -34,7 +34,7 @@ class Method(enum.Enum):
 
 
 class Precision(enum.Enum):
-    """The floating-point type of rendering and derivatives. Visibility is always decided in float64."""
+    """The floating-point type of shading, images and derivatives. Geometry is always computed in float64."""
 
     f32 = "f32"
     f64 = "f64"

@@ -296,15 +296,15 @@ class Pipeline:
             self.rasterizer.pixels,
             self.rasterizer.triangle_id_buffer.reshape(-1),
             *self.interpolator.attributes,
-            backend.array(self._rotations()),
-            backend.array([*self.resolution, settings.near, settings.far]),
-            backend.array(self.values()),
+            self._rotations(),
+            np.array([*self.resolution, settings.near, settings.far], dtype=np.float64),
+            self.values(),
         )
 
     def _launch_arguments(self, layout: Layout) -> tuple[Any, ...]:
         if layout.moves:
             return (*self._surface_arguments(), layout)
-        return (*self.interpolator.g_buffer, backend.array(self._rotations()), backend.array(self.values()), layout)
+        return (*self.interpolator.g_buffer, self._rotations(), self.values(), layout)
 
     def _check_alive(self) -> None:
         if self._epoch != backend.epoch():

@@ -117,7 +117,7 @@ def test_the_tracked_run_says_what_was_chosen_and_measured(tilted):
     parts = ("imports", "compile", "visibility", "render", "jacobian", "pictures", "total")
     assert all(metrics[f"time_s/{part}"] > 0 for part in parts)
     assert metrics["jacobian/light.direction.0.x/max_abs"] > 0
-    assert {"tdr.version", "taichi.version", "mlflow.source.git.commit", "tdr.git.dirty"} <= set(run.data.tags)
+    assert {"tdr.version", "tdr.taichi", "mlflow.source.git.commit", "tdr.git.dirty"} <= set(run.data.tags)
     artifacts = {item.path for item in command.client().list_artifacts(run.info.run_id)}
     assert {"render.png", "figure.png", "jacobian", "jacobian.npz", "metrics.json", ".hydra", "images"} <= artifacts
 

@@ -61,19 +61,19 @@ class TriangleAttributeInterpolator:
         normals_estimator: its normals.
 
     Attributes:
-        attributes: what kernels read: vertices (V, 3), triangles (F, 3), normals (N, 3), the normals' ids of each
+        attributes: what kernels read, in float64: vertices (V, 3), triangles (F, 3), normals (N, 3), the normals' ids of each
             triangle (F, 3), and the vertices' albedo (V, 3).
-        g_buffer: positions, world space; normals, unit, world space, on the side that the camera sees; and albedos,
+        g_buffer: in the precision of the run, positions, world space; normals, unit, world space, on the side that the camera sees; and albedos,
             linear RGB, without the mesh's factor: (pixels, 3) each, in the order of the covered pixels.
     """
 
     def __init__(self, mesh: TriangleMesh, normals_estimator: NormalsEstimator) -> None:
         self.attributes = (
-            backend.array(mesh.vertices),
+            mesh.vertices,
             mesh.triangles,
-            backend.array(normals_estimator.normals),
+            normals_estimator.normals,
             normals_estimator.triangle_normal_ids,
-            backend.array(mesh.vertex_albedo),
+            mesh.vertex_albedo,
         )
         self.g_buffer = tuple(np.empty((0, 3), dtype=backend.dtype()) for _ in range(3))
 

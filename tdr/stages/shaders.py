@@ -8,7 +8,7 @@ A shader is a class with
 
 ``surface`` has ``position``, ``normal`` (unit, on the side that the camera sees), ``albedo`` (linear RGB, the mesh's
 factor included) and ``to_eye`` (unit, towards the camera), all in world space. ``light`` has ``to_light`` (unit,
-against the way its light travels) and ``color`` (linear RGB). ``constants`` has the fields of ``Config`` by their names.
+against the way its light travels) and ``color`` (linear RGB). ``constants`` has the fields of ``Config`` by name.
 
 Both functions are differentiated as they stand, with respect to all their arguments. A singular point of a formula
 (a power of zero, a root of zero) is guarded by an ``if`` around it: ``max`` and ``select`` let a NaN through.
