@@ -20,8 +20,9 @@ with _stopwatches[0].measure("imports"):
     from tdr.errors import InputError
     from tdr.jacobian_images import JacobianImages
     from tdr.launch import CONF, ROOT, Job
+    from tdr.record import RunRecord, environment_tags
     from tdr.terminal import phase, say, say_where, track
-    from tdr.tracking import RunRecord, TrackingStore, environment_tags
+    from tdr.tracking import TrackingStore
 
 
 def run(config: Config, folder: Path, stopwatch: Stopwatch) -> tuple[JacobianImages, dict[str, float]]:

@@ -30,6 +30,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandat
 
 from tdr.config import SCHEMAS, Config, TrackingConfig, reject_unknown_keys
 from tdr.errors import InputError
+from tdr.record import environment_tags
 from tdr.terminal import say, say_where
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -184,7 +185,7 @@ class SweepCallback(Callback):
             name = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(start))} {', '.join(axes) or 'one job'}"
             run_id = None
             if settings.enabled:
-                from tdr.tracking import TrackingStore, environment_tags
+                from tdr.tracking import TrackingStore
 
                 run_id = TrackingStore(settings, ROOT).create_sweep_run(
                     name,

@@ -1,42 +1,31 @@
 """Keeping runs in MLflow: files first, MLflow afterwards and in one go.
 
-A run writes its files and a ``record.json`` beside them. Only then is it uploaded, as a whole and with the start and
-end times that it really had, so that no run is ever seen half-filled and a store that cannot be reached costs nothing
-but the upload. This is the one module that imports MLflow, and it does so when a store is first used.
+A run writes its files and its record (:mod:`tdr.record`) beside them. Only then is it uploaded, as a whole and with
+the start and end times that it really had, so that no run is ever seen half-filled and a store that cannot be reached
+costs nothing but the upload. This is the one module that imports MLflow, and it does so when a store is first used.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import getpass
-import importlib.metadata
-import json
 import logging
-import math
 import os
-import platform
 import re
 import shlex
 import sqlite3
-import subprocess
-import sys
 import time
-import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeGuard
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import url2pathname
 
 from tdr.config import TrackingConfig
 from tdr.errors import InputError
+from tdr.record import RECORD, RunRecord, Status, is_finite
 
-Status = Literal["FINISHED", "FAILED", "KILLED"]
-
-RECORD = "record.json"
 FIGURE = "figure.png"
 DESCRIPTION = "mlflow.note.content"
 LOCAL_UI = "http://127.0.0.1:5000"
@@ -59,74 +48,6 @@ MAX_TEXT = 6000
 
 class TrackingError(InputError):
     """The tracking store cannot be used; what was computed is on disk all the same."""
-
-
-@dataclass
-class RunRecord:
-    """What MLflow gets to know about one run, written when the run has ended.
-
-    Attributes:
-        name: the run's name in the UI.
-        status: how the run ended.
-        start_time: seconds since the epoch.
-        end_time: seconds since the epoch.
-        output_dir: the run's folder. Everything in it is uploaded under the same relative names, the composed config
-            in ``.hydra/`` and the log included.
-        params: numbers, strings and lists of them.
-        metrics: ``None``, NaN and infinities, which MLflow cannot keep as metrics, go into the tag
-            ``tdr.nonfinite_metrics``.
-        tags: what the UI can also search for.
-        images: pictures for the UI's image grid, relative to ``output_dir``, listed there by that name less its suffix.
-        description: Markdown, shown on the run's page above ``figure.png``.
-        parent_run_id: the sweep's run that this one belongs to.
-        uid: what the run is recognised by when it is uploaded again.
-    """
-
-    name: str
-    status: Status
-    start_time: float
-    end_time: float
-    output_dir: Path
-    params: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, float | None] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    images: list[str] = field(default_factory=list)
-    description: str = ""
-    parent_run_id: str | None = None
-    uid: str = field(default_factory=lambda: uuid.uuid4().hex)
-
-    def write_json(self) -> Path:
-        """Write ``record.json`` into the run's folder, whole or not at all.
-
-        Returns:
-            The file. The folder may be moved afterwards.
-        """
-        content = dataclasses.asdict(self)
-        del content["output_dir"]
-        # JSON has no NaN and no infinities.
-        content["metrics"] = {k: float(v) if _is_finite(v) else str(v) for k, v in self.metrics.items()}
-        path = self.output_dir / RECORD
-        unfinished = path.with_suffix(".tmp")
-        unfinished.write_text(json.dumps(content, indent=2), encoding="utf-8")
-        unfinished.replace(path)
-        return path
-
-    @classmethod
-    def read_json(cls, path: Path) -> RunRecord:
-        """Read what :meth:`write_json` wrote.
-
-        Args:
-            path: the file; the folder that it lies in is the run's folder.
-
-        Raises:
-            InputError: if it is not a run's record.
-        """
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            metrics = {k: None if v == "None" else float(v) for k, v in content.pop("metrics").items()}
-            return cls(output_dir=path.parent, metrics=metrics, **content)
-        except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-            raise InputError(f"path must be a {RECORD} that a run wrote; got {path} ({error}).") from None
 
 
 @dataclass(frozen=True)
@@ -357,7 +278,7 @@ class TrackingStore:
         tags: Mapping[str, str],
     ) -> None:
         entities = _import_mlflow().entities
-        finite = {name: float(value) for name, value in metrics.items() if _is_finite(value)}
+        finite = {name: float(value) for name, value in metrics.items() if is_finite(value)}
         dropped = [f"{name}={value}" for name, value in metrics.items() if name not in finite]
         if dropped:
             tags = {**tags, "tdr.nonfinite_metrics": ", ".join(dropped)}
@@ -395,41 +316,6 @@ def redact(text: str) -> str:
         text: for example a tracking URI, or a message that quotes one.
     """
     return re.sub(r"(?<!sqlite)(?<!file)://\S*@", "://***@", text)
-
-
-def environment_tags(root: Path) -> dict[str, str]:
-    """Describe what a run is computed with: commit, versions, machine and user. What cannot be found is ``unknown``.
-
-    Args:
-        root: the root of the repository.
-    """
-    command = ["git", "--no-optional-locks", "-C", str(root), "status", "--porcelain=v2", "--branch", "-unormal"]
-    commit = dirty = user = "unknown"
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        lines = subprocess.run(command, capture_output=True, check=True, text=True, timeout=5).stdout.splitlines()
-        commit = lines[0].removeprefix("# branch.oid ").replace("(initial)", "unknown")
-        dirty = str(any(not line.startswith("#") for line in lines)).lower()
-    with contextlib.suppress(OSError, KeyError, ImportError):
-        user = getpass.getuser()
-    root, script = root.resolve(), Path(sys.argv[0]).resolve()
-    return {
-        "mlflow.source.git.commit": commit,
-        "mlflow.source.name": str(script.relative_to(root) if script.is_relative_to(root) else script),
-        "mlflow.source.type": "LOCAL",
-        "mlflow.user": user,
-        "tdr.git.dirty": dirty,
-        "tdr.platform": platform.platform(),
-        "tdr.python": platform.python_version(),
-        "tdr.taichi": _version("taichi"),
-        "tdr.version": _version("tdr"),
-    }
-
-
-def _version(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def _import_mlflow() -> Any:
@@ -483,10 +369,6 @@ def _is_elsewhere(location: str) -> bool:
     """Whether an experiment's files go to a directory of another machine, so that they would never get there."""
     parts = urlsplit(location)
     return parts.scheme in ("", "file") and not Path(url2pathname(parts.path)).is_dir()
-
-
-def _is_finite(value: float | None) -> TypeGuard[float]:
-    return value is not None and math.isfinite(value)
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:

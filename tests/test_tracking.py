@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import getpass
 import json
 import math
 import os
@@ -23,8 +22,8 @@ import pytest
 
 from tdr import tracking
 from tdr.config import TrackingConfig
-from tdr.errors import InputError
-from tdr.tracking import MAX_TEXT, RunRecord, TrackingError, TrackingStore, environment_tags, redact
+from tdr.record import RunRecord
+from tdr.tracking import MAX_TEXT, TrackingError, TrackingStore, redact
 
 UI_SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "ui.py"
 
@@ -184,26 +183,6 @@ def test_failed_upload_leaves_no_run_behind(store: TrackingStore, tmp_path: Path
     assert list_runs(store) == []
 
 
-def test_record_survives_the_disk_and_a_move(tmp_path: Path):
-    metrics = {"a": 1.5, "b": math.inf, "c": None}
-    record = make_record(tmp_path / "out", metrics=metrics, parent_run_id="0" * 32)
-    (tmp_path / "out").rename(tmp_path / "moved")
-    text = (tmp_path / "moved" / "record.json").read_text()
-    json.loads(text, parse_constant=pytest.fail)
-    assert str(tmp_path) not in text
-    assert RunRecord.read_json(tmp_path / "moved" / "record.json") == dataclasses.replace(
-        record, output_dir=tmp_path / "moved"
-    )
-    assert [path.name for path in (tmp_path / "moved").glob("record*")] == ["record.json"]
-
-
-@pytest.mark.parametrize("text", ["{", "[]", '{"metrics": {}}', '{"metrics": {"a": "many"}}'])
-def test_other_files_are_not_records(tmp_path: Path, text: str):
-    (tmp_path / "record.json").write_text(text)
-    with pytest.raises(InputError, match=r"path must be a record\.json that a run wrote; got .*record\.json"):
-        RunRecord.read_json(tmp_path / "record.json")
-
-
 # --- sweeps and links ---
 
 
@@ -351,7 +330,8 @@ import logging, sys
 from pathlib import Path
 logging.basicConfig(level=logging.INFO)
 from tdr.config import TrackingConfig
-from tdr.tracking import RunRecord, TrackingError, TrackingStore
+from tdr.record import RunRecord
+from tdr.tracking import TrackingError, TrackingStore
 record = RunRecord.read_json(Path({str(tmp_path / "out" / "record.json")!r}))
 store = TrackingStore(TrackingConfig(), Path({str(root)!r}))
 assert "mlflow" not in sys.modules
@@ -398,7 +378,8 @@ def test_processes_that_start_together_share_one_new_store(root: Path, tmp_path:
 import sys
 from pathlib import Path
 from tdr.config import TrackingConfig
-from tdr.tracking import RunRecord, TrackingStore
+from tdr.record import RunRecord
+from tdr.tracking import TrackingStore
 TrackingStore(TrackingConfig(), Path(sys.argv[1])).log(RunRecord.read_json(Path(sys.argv[2])))
 """
     processes = []
@@ -408,40 +389,6 @@ TrackingStore(TrackingConfig(), Path(sys.argv[1])).log(RunRecord.read_json(Path(
         processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
     assert [process.communicate(timeout=60)[1] for process in processes] == ["", ""]
     assert len(list_runs(TrackingStore(TrackingConfig(), root))) == 2
-
-
-# --- where a run was computed ---
-
-
-def test_environment_tags_tell_commit_and_changes(tmp_path: Path):
-    def git(*arguments: str) -> str:
-        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
-        command = ["git", "-C", str(tmp_path), *identity, *arguments]
-        return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
-
-    git("init")
-    assert environment_tags(tmp_path)["mlflow.source.git.commit"] == "unknown"
-    git("commit", "--allow-empty", "-m", "first")
-    tags = environment_tags(tmp_path)
-    assert (tags["mlflow.source.git.commit"], tags["tdr.git.dirty"]) == (git("rev-parse", "HEAD"), "false")
-    (tmp_path / "new.py").touch()
-    assert environment_tags(tmp_path)["tdr.git.dirty"] == "true"
-    git("add", "new.py")
-    git("commit", "-m", "second")
-    (tmp_path / "new.py").write_text("changed")
-    assert environment_tags(tmp_path)["tdr.git.dirty"] == "true"
-
-
-def test_environment_tags_without_git(tmp_path: Path, monkeypatch):
-    tags = environment_tags(tmp_path)
-    assert (tags["mlflow.source.git.commit"], tags["tdr.git.dirty"]) == ("unknown", "unknown")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sys, "argv", [str(tmp_path / "experiments" / "jacobian.py")])
-    tags = environment_tags(tmp_path)
-    assert (tags["mlflow.source.git.commit"], tags["tdr.git.dirty"]) == ("unknown", "unknown")
-    assert tags["mlflow.source.name"] == "experiments/jacobian.py"
-    assert tags["mlflow.user"] == getpass.getuser()
-    assert tags["tdr.taichi"] == "1.7.4"
 
 
 # --- with a real server ---

@@ -61,10 +61,11 @@ class TriangleAttributeInterpolator:
         normals_estimator: its normals.
 
     Attributes:
-        attributes: what kernels read, in float64: vertices (V, 3), triangles (F, 3), normals (N, 3), the normals' ids of each
-            triangle (F, 3), and the vertices' albedo (V, 3).
-        g_buffer: in the precision of the run, positions, world space; normals, unit, world space, on the side that the camera sees; and albedos,
-            linear RGB, without the mesh's factor: (pixels, 3) each, in the order of the covered pixels.
+        attributes: what kernels read, floating-point numbers in float64: vertices (V, 3), triangles (F, 3), normals
+            (N, 3), the normals' ids of each triangle (F, 3), and the vertices' albedo (V, 3).
+        g_buffer: in the precision of the run, (pixels, 3) each, in the order of the covered pixels: positions, world
+            space; normals, unit, world space, on the side that the camera sees; and albedos, linear RGB, without the
+            mesh's factor.
     """
 
     def __init__(self, mesh: TriangleMesh, normals_estimator: NormalsEstimator) -> None:

@@ -1,0 +1,134 @@
+"""What is kept of a run besides its results: how it ended, its settings and metrics, and what it was computed with.
+
+A run writes it beside its files as ``record.json``, so that it can be sent to a tracking store then or later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import getpass
+import importlib.metadata
+import json
+import math
+import platform
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeGuard
+
+from tdr.errors import InputError
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+RECORD = "record.json"
+
+
+@dataclass
+class RunRecord:
+    """What MLflow gets to know about one run, written when the run has ended.
+
+    Attributes:
+        name: the run's name in the UI.
+        status: how the run ended.
+        start_time: seconds since the epoch.
+        end_time: seconds since the epoch.
+        output_dir: the run's folder. Everything in it is uploaded under the same relative names, the composed config
+            in ``.hydra/`` and the log included.
+        params: numbers, strings and lists of them.
+        metrics: ``None``, NaN and infinities, which MLflow cannot keep as metrics, go into the tag
+            ``tdr.nonfinite_metrics``.
+        tags: what the UI can also search for.
+        images: pictures for the UI's image grid, relative to ``output_dir``, listed there by that name less its suffix.
+        description: Markdown, shown on the run's page above ``figure.png``.
+        parent_run_id: the sweep's run that this one belongs to.
+        uid: what the run is recognised by when it is uploaded again.
+    """
+
+    name: str
+    status: Status
+    start_time: float
+    end_time: float
+    output_dir: Path
+    params: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    images: list[str] = field(default_factory=list)
+    description: str = ""
+    parent_run_id: str | None = None
+    uid: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def write_json(self) -> Path:
+        """Write ``record.json`` into the run's folder, whole or not at all.
+
+        Returns:
+            The file. The folder may be moved afterwards.
+        """
+        content = dataclasses.asdict(self)
+        del content["output_dir"]
+        # JSON has no NaN and no infinities.
+        content["metrics"] = {k: float(v) if is_finite(v) else str(v) for k, v in self.metrics.items()}
+        path = self.output_dir / RECORD
+        unfinished = path.with_suffix(".tmp")
+        unfinished.write_text(json.dumps(content, indent=2), encoding="utf-8")
+        unfinished.replace(path)
+        return path
+
+    @classmethod
+    def read_json(cls, path: Path) -> RunRecord:
+        """Read what :meth:`write_json` wrote.
+
+        Args:
+            path: the file; the folder that it lies in is the run's folder.
+
+        Raises:
+            InputError: if it is not a run's record.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            metrics = {k: None if v == "None" else float(v) for k, v in content.pop("metrics").items()}
+            return cls(output_dir=path.parent, metrics=metrics, **content)
+        except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+            raise InputError(f"path must be a {RECORD} that a run wrote; got {path} ({error}).") from None
+
+
+def is_finite(value: float | None) -> TypeGuard[float]:
+    """Whether a metric is a number that JSON and MLflow can keep: not ``None``, NaN or infinite."""
+    return value is not None and math.isfinite(value)
+
+
+def environment_tags(root: Path) -> dict[str, str]:
+    """Describe what a run is computed with: commit, versions, machine and user. What cannot be found is ``unknown``.
+
+    Args:
+        root: the root of the repository.
+    """
+    command = ["git", "--no-optional-locks", "-C", str(root), "status", "--porcelain=v2", "--branch", "-unormal"]
+    commit = dirty = user = "unknown"
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        lines = subprocess.run(command, capture_output=True, check=True, text=True, timeout=5).stdout.splitlines()
+        commit = lines[0].removeprefix("# branch.oid ").replace("(initial)", "unknown")
+        dirty = str(any(not line.startswith("#") for line in lines)).lower()
+    with contextlib.suppress(OSError, KeyError, ImportError):
+        user = getpass.getuser()
+    root, script = root.resolve(), Path(sys.argv[0]).resolve()
+    return {
+        "mlflow.source.git.commit": commit,
+        "mlflow.source.name": str(script.relative_to(root) if script.is_relative_to(root) else script),
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": user,
+        "tdr.git.dirty": dirty,
+        "tdr.platform": platform.platform(),
+        "tdr.python": platform.python_version(),
+        "tdr.taichi": _version("taichi"),
+        "tdr.version": _version("tdr"),
+    }
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
