@@ -22,7 +22,6 @@ with _stopwatches[0].measure("imports"):
     from tdr.launch import CONF, ROOT, Job
     from tdr.record import RunRecord, environment_tags
     from tdr.terminal import phase, say, say_where, track
-    from tdr.tracking import TrackingStore
 
 
 def run(config: Config, folder: Path, stopwatch: Stopwatch) -> tuple[JacobianImages, dict[str, float]]:
@@ -153,11 +152,11 @@ def main(composed: DictConfig) -> None:
     job = Job.current()
     say(f"tdr        {job.name}")
     try:
-        settings = launch.tracking_settings(composed)
-        store = TrackingStore(settings, ROOT) if settings.enabled else None
         if job.sweep is None:
             # A mistake on the command line is answered, not kept; among the jobs of a sweep it is one that failed.
             launch.check(composed)
+        settings = launch.tracking_settings(composed)
+        store = launch.open_store(settings)
     except InputError as error:
         launch.fail(error)
         return

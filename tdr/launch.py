@@ -17,7 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
@@ -33,12 +33,17 @@ from tdr.errors import InputError
 from tdr.record import environment_tags
 from tdr.terminal import say, say_where
 
+if TYPE_CHECKING:
+    from tdr.tracking_process import TrackingProcess
+
 ROOT = Path(__file__).resolve().parents[1]
 CONF = str(ROOT / "conf")
 
 # The sweep that this process runs, until it has ended; and the error that ended the process's job.
-_sweep: tuple[Sweep, TrackingConfig] | None = None
+_sweep: tuple[Sweep, TrackingProcess | None] | None = None
 _failure: Exception | None = None
+# The stores that this process keeps runs in, by URI and experiment.
+_stores: dict[tuple[str | None, str], TrackingProcess] = {}
 
 
 def register() -> None:
@@ -98,6 +103,22 @@ def tracking_settings(config: DictConfig) -> TrackingConfig:
         raise InputError(explain(error)) from error
     assert isinstance(settings, TrackingConfig)  # noqa: S101
     return settings
+
+
+def open_store(settings: TrackingConfig) -> TrackingProcess | None:
+    """The store that runs are kept in, None if they are not; it is opened in the background, once a process.
+
+    Raises:
+        InputError: if no store can be what the settings say.
+    """
+    if not settings.enabled:
+        return None
+    key = (settings.uri, settings.experiment)
+    if key not in _stores:
+        from tdr.tracking_process import TrackingProcess
+
+        _stores[key] = TrackingProcess(settings, ROOT)
+    return _stores[key]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,18 +204,17 @@ class SweepCallback(Callback):
             folder = Path(config.hydra.sweep.dir)
             folder.mkdir(parents=True, exist_ok=True)
             name = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(start))} {', '.join(axes) or 'one job'}"
+            store = open_store(settings)
             run_id = None
-            if settings.enabled:
-                from tdr.tracking import TrackingStore
-
-                run_id = TrackingStore(settings, ROOT).create_sweep_run(
+            if store is not None:
+                run_id = store.create_sweep_run(
                     name,
                     {**settings.tags, **environment_tags(ROOT), "tdr.sweep": name},
                     f"Sweep over {', '.join(f'`{axis}`' for axis in axes) or 'nothing'}.",
                 )
             sweep = Sweep(name, folder, tuple(axes), run_id, start)
             sweep.write()
-            _sweep = (sweep, settings)
+            _sweep = (sweep, store)
         except (InputError, OSError) as error:
             print_error(error)
             # Hydra turns exceptions of callbacks into warnings; only this stops it.
@@ -218,7 +238,7 @@ def end_sweep(status: Literal["FAILED", "KILLED"] | None = None) -> bool:
     global _sweep
     if _sweep is None:
         return True
-    (sweep, settings), _sweep = _sweep, None
+    (sweep, store), _sweep = _sweep, None
     began = [path.parent for path in sweep.folder.glob("*/.hydra")]
     statuses = []
     for job in began:
@@ -230,10 +250,7 @@ def end_sweep(status: Literal["FAILED", "KILLED"] | None = None) -> bool:
         say()
     say(f"sweep      {finished} of {len(statuses)} jobs finished in {time.time() - sweep.start_time:.1f} s")
     say(f"output     {os.path.relpath(sweep.folder)}")
-    if sweep.run_id is not None:
-        from tdr.tracking import TrackingStore
-
-        store = TrackingStore(settings, ROOT)
+    if store is not None and sweep.run_id is not None:
         try:
             store.finish_sweep_run(
                 sweep.run_id,

@@ -113,6 +113,14 @@ class TrackingStore:
             raise TrackingError(f"tracking.experiment must be usable as a directory's name; got {self._experiment!r}.")
         return database
 
+    def connect(self) -> None:
+        """Import MLflow and open the store, which the other methods do when they are first called.
+
+        Raises:
+            TrackingError: if the store cannot be used.
+        """
+        _ = self._connection
+
     def log(self, record: RunRecord) -> RunLink:
         """Upload a run, unless the store has it already.
 

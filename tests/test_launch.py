@@ -26,7 +26,7 @@ def answer(*overrides: str) -> str:
     """What a wrong command line is answered with."""
     try:
         settings(*overrides)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (whatever it is, it must be explained)
         return launch.explain(error)
     raise AssertionError(f"{overrides} was accepted")
 

@@ -1,0 +1,80 @@
+"""Keeping runs in MLflow from a process of its own: importing MLflow takes seconds in which a run can compute."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from tdr.config import TrackingConfig
+from tdr.record import RunRecord, Status
+from tdr.tracking import RunLink, TrackingError, TrackingStore
+
+
+class TrackingProcess:
+    """A tracking store in a process of its own, which imports MLflow while this one computes.
+
+    Its methods are those of :class:`TrackingStore`, which says what they do and raise.
+
+    Args:
+        settings: the config group ``tracking``.
+        root: the root of the repository.
+
+    Attributes:
+        ui_command: see :class:`TrackingStore`.
+
+    Raises:
+        TrackingError: if no store can be what the settings say.
+    """
+
+    def __init__(self, settings: TrackingConfig, root: Path) -> None:
+        self.ui_command = TrackingStore(settings, root).ui_command
+        self._pool = ProcessPoolExecutor(
+            max_workers=1,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_serve,
+            initargs=(settings, root),
+        )
+        # An error comes up again with the first call that needs the store.
+        self._pool.submit(_call, "connect", ())
+
+    def log(self, record: RunRecord) -> RunLink:
+        """Upload a run; see :meth:`TrackingStore.log`."""
+        link: RunLink = self._call("log", record)
+        return link
+
+    def create_sweep_run(self, name: str, tags: Mapping[str, str], description: str) -> str:
+        """Create a sweep's run; see :meth:`TrackingStore.create_sweep_run`."""
+        return str(self._call("create_sweep_run", name, tags, description))
+
+    def finish_sweep_run(self, run_id: str, status: Status, metrics: Mapping[str, float | None]) -> None:
+        """End a sweep's run; see :meth:`TrackingStore.finish_sweep_run`."""
+        self._call("finish_sweep_run", run_id, status, metrics)
+
+    def sweep_url(self, run_id: str) -> str:
+        """Where a sweep's runs can be seen; see :meth:`TrackingStore.sweep_url`."""
+        return str(self._call("sweep_url", run_id))
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        try:
+            return self._pool.submit(_call, method, arguments).result()
+        except BrokenProcessPool as error:
+            raise TrackingError("The process that sends runs to MLflow must keep running; it was killed.") from error
+
+
+_store: TrackingStore | None = None
+
+
+def _serve(settings: TrackingConfig, root: Path) -> None:
+    global _store
+    # Ctrl-C reaches the whole group; the run's process decides what becomes of it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _store = TrackingStore(settings, root)
+
+
+def _call(method: str, arguments: tuple[Any, ...]) -> Any:
+    return getattr(_store, method)(*arguments)
