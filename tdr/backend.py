@@ -1,6 +1,7 @@
 """Taichi is started here and nowhere else.
 
-Importing this module imports Taichi, quietly: its banner and its daily version report are switched off.
+Importing this module imports Taichi, quietly: its banner and its daily version report are switched off. Other modules
+of the package import Taichi from here, or after this one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.config import Arch, Precision
-from tdr.errors import InputError
+from tdr.errors import InputError, check_choice
 
 os.environ.setdefault("ENABLE_TAICHI_HEADER_PRINT", "0")
 os.environ.setdefault("TI_SKIP_VERSION_CHECK", "ON")
@@ -24,6 +25,7 @@ with warnings.catch_warnings():
     # Taichi 1.7.4 calls locale.getdefaultlocale while it is imported.
     warnings.simplefilter("ignore", DeprecationWarning)
     import taichi as ti
+    import taichi.math as tm
     from taichi.lang.ast import ast_transformer_utils
 
 
@@ -40,6 +42,8 @@ def _wrap(text: str, width: int) -> list[str]:
 
 
 ast_transformer_utils.TextWrapper = _CachingTextWrapper
+
+__all__ = ["array", "dtype", "ensure_started", "epoch", "precision", "start", "ti", "tm"]
 
 _started: tuple[Precision, Arch] | None = None
 _epoch = 0
@@ -58,10 +62,11 @@ def start(precision: Precision | str = Precision.f32, arch: Arch | str = Arch.cp
         arch: the backend: ``cpu``, ``cuda``, ``vulkan`` or ``metal``.
 
     Raises:
-        InputError: if this machine does not have the backend, or the backend does not have float64.
+        InputError: if there is no such precision or backend, or this machine does not have the backend.
     """
     global _started, _epoch
-    precision, arch = Precision(precision), Arch(arch)
+    precision = check_choice("runtime.precision", Precision, precision)
+    arch = check_choice("runtime.arch", Arch, arch)
     if _started == (precision, arch):
         return
     try:

@@ -15,7 +15,7 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 import numpy.typing as npt
 
-from tdr.errors import InputError, check_number, check_vector
+from tdr.errors import InputError, check_integer, check_number, check_vector
 from tdr.parameters import COLOR, VECTOR, Parameter, Reads, differentiable, parameters_of
 
 
@@ -86,7 +86,7 @@ class SphereConfig(MeshConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number("mesh.subdivisions", self.subdivisions, least=0, below=10)
+        check_integer("mesh.subdivisions", self.subdivisions, least=0, most=9)
 
 
 @dataclass
@@ -99,7 +99,7 @@ class CubeConfig(MeshConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number("mesh.subdivisions", self.subdivisions, least=0, below=10)
+        check_integer("mesh.subdivisions", self.subdivisions, least=0, most=9)
 
 
 @dataclass
@@ -113,7 +113,7 @@ class TorusConfig(MeshConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number("mesh.subdivisions", self.subdivisions, least=0, below=9)
+        check_integer("mesh.subdivisions", self.subdivisions, least=0, most=8)
         check_number("mesh.tube_radius", self.tube_radius, above=0.0, below=0.5)
 
 
@@ -131,9 +131,9 @@ class TorusKnotConfig(MeshConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number("mesh.subdivisions", self.subdivisions, least=0, below=8)
-        check_number("mesh.p", self.p, least=1)
-        check_number("mesh.q", self.q, least=1)
+        check_integer("mesh.subdivisions", self.subdivisions, least=0, most=7)
+        check_integer("mesh.p", self.p, least=1)
+        check_integer("mesh.q", self.q, least=1)
         check_number("mesh.tube_radius", self.tube_radius, above=0.0, below=0.3)
         if np.gcd(self.p, self.q) != 1:
             raise InputError(f"mesh.p and mesh.q must be coprime; got {self.p} and {self.q}.")
@@ -274,8 +274,8 @@ class ImageConfig:
     g_buffer: bool = False
 
     def __post_init__(self) -> None:
-        check_number("image.width", self.width, least=1)
-        check_number("image.height", self.height, least=1)
+        check_integer("image.width", self.width, least=1)
+        check_integer("image.height", self.height, least=1)
         if self.width * self.height >= 2**31:
             raise InputError(
                 f"image.width * image.height must be less than 2147483648; got {self.width} * {self.height}."

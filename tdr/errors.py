@@ -5,9 +5,13 @@ A message reads ``<config key or argument> must <condition>; got <value>. <what 
 
 from __future__ import annotations
 
+import enum
 import math
+import numbers
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+Choice = TypeVar("Choice", bound=enum.Enum)
 
 
 class InputError(ValueError):
@@ -50,6 +54,42 @@ def check_number(
         or (least is not None and value < least)
     ):
         raise InputError(f"{key} must {condition}; got {value!r}.")
+
+
+def check_integer(key: str, value: Any, *, least: int, most: int | None = None) -> None:
+    """Check that a value is a whole number in a closed interval.
+
+    Args:
+        key: the config key or argument, for the message.
+        value: what was given.
+        least: lower bound.
+        most: upper bound.
+
+    Raises:
+        InputError: if it is not.
+    """
+    bounds = f"at least {least}" if most is None else f"from {least} to {most}"
+    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not is_whole or value < least or (most is not None and value > most):
+        raise InputError(f"{key} must be a whole number, {bounds}; got {value!r}.")
+
+
+def check_choice(key: str, options: type[Choice], value: Any) -> Choice:
+    """Turn a value into a member of an enumeration.
+
+    Args:
+        key: the config key or argument, for the message.
+        options: the enumeration.
+        value: a member, or a member's value.
+
+    Raises:
+        InputError: if it is neither.
+    """
+    try:
+        return options(value)
+    except ValueError:
+        names = ", ".join(str(option.value) for option in options)
+        raise InputError(f"{key} must be one of {names}; got {value!r}.") from None
 
 
 def check_vector(key: str, value: Any, *, nonzero: bool = False, least: float | None = None) -> None:

@@ -7,10 +7,11 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import taichi as ti
 
 from tdr import backend
+from tdr.backend import ti
 from tdr.config import JacobianConfig, Method, select_parameters
+from tdr.errors import check_choice
 from tdr.jacobian_images import JacobianImages
 from tdr.mesh import TriangleMesh
 from tdr.parameters import Parameter, columns_of
@@ -53,7 +54,7 @@ def compute_jacobian(
     """
     settings = JacobianConfig(
         parameters=parameters if isinstance(parameters, str) else list(parameters),
-        method=Method(method),
+        method=check_choice("jacobian.method", Method, method),
         cotangent=cotangent if isinstance(cotangent, str) else list(cotangent),
     )
     pipeline.forward()

@@ -21,10 +21,8 @@ import functools
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-import taichi as ti
-import taichi.math as tm
-
 from tdr import backend
+from tdr.backend import ti, tm
 from tdr.parameters import Parameter, Reads
 from tdr.stages.interpolator import barycentrics_at, interpolate
 from tdr.stages.transforms import model_to_world, turned, world_to_view

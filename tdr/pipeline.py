@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import taichi as ti
 
 from tdr import backend
-from tdr.config import Config, MeshConfig, select_parameters
-from tdr.errors import InputError, check_number
+from tdr.backend import ti
+from tdr.config import Config, ImageConfig, MeshConfig, select_parameters
+from tdr.errors import InputError
 from tdr.kernels import BAND, Layout, current_kernels
 from tdr.mesh import TriangleMesh
 from tdr.normals import NormalsEstimator
@@ -80,8 +80,7 @@ class Pipeline:
         resolution: tuple[int, int] = (512, 512),
     ) -> None:
         height, width = resolution
-        check_number("image.height", height, least=1)
-        check_number("image.width", width, least=1)
+        ImageConfig(width, height)
         self.mesh = mesh
         self.camera = camera or PerspectiveCamera()
         self.light_array = light_array or DirectionalLightArray()

@@ -6,3 +6,5 @@ they compute in the type of their arguments. Kernels (:mod:`tdr.kernels`) only c
 
 Taichi reads annotations at run time, so modules with device code do not postpone them.
 """
+
+import tdr.backend  # noqa: F401 (imports Taichi quietly, before the modules of this package do)

@@ -220,11 +220,12 @@ def make_edge(p, q):
 
     The end points are sorted, so that the neighbour, which sees the edge the other way round, computes the same
     numbers with the other sign. Points on the edge belong to the triangle if it is a top or a left edge (y points
-    down): then the least value inside is 0, else the least positive number.
+    down): then the least value inside is 0, else the least positive normal number.
     """
     dx = q[0] - p[0]
     dy = q[1] - p[1]
-    least = ti.cast(ti.static(np.finfo(np.float64).tiny), ti.f64)
+    # By its bits: a literal has the run's precision, in which it would be 0.
+    least = ti.bit_cast(ti.cast(1, ti.u64) << ti.cast(52, ti.u64), ti.f64)
     if dy < 0.0 or (dy == 0.0 and dx > 0.0):
         least = 0.0
     # Which end of a row the edge bounds: 1 the first pixel, -1 the last, 0 neither.
