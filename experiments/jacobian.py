@@ -13,15 +13,18 @@ with _stopwatches[0].measure("imports"):
     from pathlib import Path
 
     import hydra
-    from omegaconf import DictConfig
+    from omegaconf import DictConfig, OmegaConf
 
     from tdr import launch
-    from tdr.config import Config, TrackingConfig
+    from tdr.config import Config
     from tdr.errors import InputError
     from tdr.jacobian_images import JacobianImages
     from tdr.launch import CONF, ROOT, Job
     from tdr.record import RunRecord, environment_tags
     from tdr.terminal import phase, say, say_where, track
+
+# What every run in MLflow shows among its parameters, besides what was chosen and overridden.
+KEY_SETTINGS = ("image.width", "image.height", "runtime.precision")
 
 
 def run(config: Config, folder: Path, stopwatch: Stopwatch) -> tuple[JacobianImages, dict[str, float]]:
@@ -114,18 +117,18 @@ def summarize(images: JacobianImages, metrics: dict[str, float], folder: Path, t
 
 
 def describe(
-    job: Job, settings: TrackingConfig, start: float, metrics: dict[str, float], error: Exception | None
+    job: Job, composed: DictConfig, start: float, metrics: dict[str, float], error: Exception | None
 ) -> RunRecord:
     """What MLflow gets to know about a run.
 
     Args:
         job: the run.
-        settings: where it is kept.
+        composed: its settings.
         start: when it began, seconds since the epoch.
         metrics: its metrics.
         error: what ended it, if it failed.
     """
-    tags = {**settings.tags, **environment_tags(ROOT)}
+    tags = {**composed.tracking.tags, **environment_tags(ROOT)}
     if job.sweep is not None:
         tags["tdr.sweep"] = job.sweep.name
     if error is not None:
@@ -136,11 +139,18 @@ def describe(
         start_time=start,
         end_time=time.time(),
         output_dir=job.folder,
-        # Where runs are kept is none of the run's own settings.
-        params={**{k: v for k, v in job.overrides.items() if not k.startswith("tracking.")}, **job.choices},
+        params={
+            **{key: str(OmegaConf.select(composed, key)) for key in KEY_SETTINGS},
+            # Where runs are kept is none of the run's own settings.
+            **{key: value for key, value in job.overrides.items() if not key.startswith("tracking.")},
+            **job.choices,
+        },
         metrics={**metrics},
         tags=tags,
-        images=[str(path.relative_to(job.folder)) for path in sorted(job.folder.rglob("*.png"))],
+        images=[
+            str(path.relative_to(job.folder))
+            for path in [*job.folder.glob("render.png"), *sorted(job.folder.glob("jacobian/*.png"))]
+        ],
         parent_run_id=None if job.sweep is None else job.sweep.run_id,
     )
 
@@ -170,7 +180,7 @@ def main(composed: DictConfig) -> None:
         launch.fail(error)
         failure = error
     try:
-        record = describe(job, settings, start, metrics, failure)
+        record = describe(job, composed, start, metrics, failure)
         record.write_json()
         if store is not None:
             with phase("sending to MLflow"):

@@ -1,0 +1,54 @@
+"""Taichi for the tests.
+
+A change of precision restarts Taichi and compiles every kernel again, so the tests run in three groups: those in
+float64 and those without Taichi, those that restart it from float64 to float32, and those in float32.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+import tdr.backend  # silences Taichi's import before a test module does it
+from tdr.config import Precision
+
+# The same examples in every run, kept nowhere; the first one of a kernel compiles it.
+settings.register_profile("tdr", derandomize=True, database=None, deadline=None)
+settings.load_profile("tdr")
+
+
+@pytest.fixture(scope="module")
+def f64():
+    """Taichi in float64."""
+    tdr.start(Precision.f64)
+
+
+@pytest.fixture(scope="module", params=[Precision.f64, Precision.f32], ids=lambda precision: precision.value)
+def precision(request):
+    """Taichi in float64 and, for the same test again, in float32."""
+    tdr.start(request.param)
+    return request.param
+
+
+@pytest.fixture
+def restart():
+    """Taichi in float64, and a function that restarts it in float32."""
+    tdr.start(Precision.f64)
+    return lambda: tdr.start(Precision.f32)
+
+
+@pytest.fixture
+def rng():
+    """A random generator, the same for every test."""
+    return np.random.default_rng(20260722)
+
+
+@pytest.hookimpl(trylast=True)  # after pytest's own sorting
+def pytest_collection_modifyitems(items):
+    items.sort(key=_group)
+
+
+def _group(item) -> int:
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None and callspec.params.get("precision") is Precision.f32:
+        return 2
+    return 1 if "restart" in getattr(item, "fixturenames", ()) else 0
