@@ -294,7 +294,10 @@ def launch(main: Callable[[], None]) -> int:
     except Exception as error:  # noqa: BLE001 (reported, and the process exits with 1)
         print_error(error)
         status, ending = 1, "FAILED"
-    end_sweep(ending)
+    finally:
+        end_sweep(ending)
+        for store in _stores.values():
+            store.close()
     return status if _failure is None else max(status, 1)
 
 

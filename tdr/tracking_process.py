@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -58,6 +59,11 @@ class TrackingProcess:
     def sweep_url(self, run_id: str) -> str:
         """Where a sweep's runs can be seen; see :meth:`TrackingStore.sweep_url`."""
         return str(self._call("sweep_url", run_id))
+
+    def close(self) -> None:
+        """End the process, at once when it has nothing left to do: clearing MLflow away would take it half a second."""
+        self._pool.submit(os._exit, 0)
+        self._pool.shutdown()
 
     def _call(self, method: str, *arguments: Any) -> Any:
         try:
