@@ -71,6 +71,7 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> tuple[JacobianIma
         metrics = {
             "scene/triangles": mesh.num_triangles,
             "scene/degenerate_triangles_skipped": mesh.num_degenerate,
+            "scene/undefined_normals": pipeline.normals_estimator.num_undefined,
             "scene/covered": len(pipeline.rasterizer.pixels) / images.triangle_id.size,
             "render/clipped": report.count_clipped(images.image),
             **{f"jacobian/{name}": value for name, value in report.column_statistics(images).items()},

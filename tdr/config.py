@@ -161,7 +161,7 @@ class CameraConfig:
     position: List[float] = differentiable([0.0, 0.0, 3.5], components=VECTOR, reads=Reads.POSE)
     # axis-angle, radians; the derivative is with respect to a further turn about the world's axes
     rotation: List[float] = differentiable([0.0, 0.0, 0.0], components=VECTOR, reads=Reads.POSE, unit="rad")
-    # a point in world space to look at, y up
+    # a point in world space to look at, y up; derivatives by position hold the orientation that results
     look_at: Optional[List[float]] = None
     # distances along the viewing axis between which surfaces are seen
     near: float = 0.1

@@ -26,6 +26,7 @@ class NormalsEstimator:
         shading: smooth or flat.
 
     Attributes:
+        shading: smooth or flat.
         normals: (N, 3) float64 unit vectors, object space, read-only.
         triangle_normal_ids: (F, 3) int32, which of ``normals`` each corner of each triangle uses, read-only.
         num_undefined: at how many positions that triangles use the weighted normals cancel.
@@ -34,6 +35,7 @@ class NormalsEstimator:
     """
 
     def __init__(self, mesh: TriangleMesh, shading: Shading = Shading.smooth) -> None:
+        self.shading: Final = shading
         triangle_normals, angles = _normals_and_angles(mesh.vertices[mesh.triangles])
         own = np.arange(mesh.num_triangles)
         if shading is Shading.flat:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -166,8 +167,13 @@ class Pipeline:
         self.clear_gradients()
 
     def find_visible(self) -> None:
-        """Find the triangle that each pixel sees."""
+        """Find the triangle that each pixel sees.
+
+        Raises:
+            InputError: if a setting was changed to a value out of range.
+        """
         self._check_alive()
+        self._check_settings()
         settings = self.camera.settings
         height, width = self.resolution
         self.rasterizer.forward(
@@ -304,6 +310,14 @@ class Pipeline:
         if layout.moves:
             return (*self._surface_arguments(), layout)
         return (*self.interpolator.g_buffer, self._rotations(), self.values(), layout)
+
+    def _check_settings(self) -> None:
+        for settings in (self.camera.settings, self.light_array.settings, self.shader.settings, self.placement):
+            # A change of a field is not checked when it is made.
+            dataclasses.replace(settings)
+        if self.placement.shading is not self.normals_estimator.shading:
+            self.normals_estimator = NormalsEstimator(self.mesh, self.placement.shading)
+            self.interpolator = TriangleAttributeInterpolator(self.mesh, self.normals_estimator)
 
     def _check_alive(self) -> None:
         if self._epoch != backend.epoch():

@@ -287,3 +287,29 @@ def test_a_pipeline_ends_with_its_taichi(restart):
         )
         again.find_visible()
         np.testing.assert_array_equal(again.rasterizer.triangle_id_buffer, expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (lambda p: setattr(p.placement, "scale", -1.0), "mesh.scale"),
+        (lambda p: setattr(p.camera.settings, "fov", 400.0), "camera.fov"),
+        (lambda p: setattr(p.light_array.settings, "direction", [[0, 0, 0]]), "light.direction"),
+        (lambda p: setattr(p.shader.settings, "shininess", float("nan")), "shader.shininess"),
+    ],
+)
+def test_a_setting_that_is_changed_is_checked(change, key):
+    pipeline = tdr.Pipeline(tdr.TriangleMesh.cube(), resolution=(4, 4))
+    change(pipeline)
+    with pytest.raises(tdr.InputError, match=key):
+        pipeline.forward()
+
+
+def test_the_kind_of_normals_can_be_changed():
+    mesh = tdr.TriangleMesh.sphere(1)
+    pipeline = tdr.Pipeline(mesh, placement=tdr.MeshConfig(), resolution=(16, 16))
+    smooth = render(pipeline)
+    pipeline.placement.shading = Shading.flat
+    flat = tdr.Pipeline(mesh, placement=tdr.MeshConfig(shading=Shading.flat), resolution=(16, 16))
+    np.testing.assert_array_equal(render(pipeline), render(flat))
+    assert not np.array_equal(smooth, render(flat))

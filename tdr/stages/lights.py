@@ -1,6 +1,7 @@
 """Directional lights."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +18,21 @@ class Gradient:
 
     Attributes:
         array: (lights, 3) float64.
-        grad: the same numbers as records: ``grad[i].x``.
     """
 
     def __init__(self, num_lights: int) -> None:
         self.array = np.zeros((num_lights, 3))
-        self.grad = self.array.view([("x", np.float64), ("y", np.float64), ("z", np.float64)])[:, 0].view(np.recarray)
+
+    @property
+    def grad(self) -> Any:
+        """The same numbers as records: ``grad[i].x``."""
+        return self.array.view([("x", np.float64), ("y", np.float64), ("z", np.float64)])[:, 0].view(np.recarray)
 
 
 class DirectionalLightArray:
     """Lights that shine along one direction everywhere.
+
+    An array belongs to one pipeline: the gradients that it holds are that pipeline's.
 
     Args:
         **settings: see :class:`tdr.config.LightConfig`.

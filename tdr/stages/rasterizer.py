@@ -36,8 +36,8 @@ class TriangleRasterizer:
     A pixel is covered by a triangle that contains its centre, (column + 0.5, row + 0.5); a centre on an edge belongs
     to the triangle of which it is a top or left edge, so that neighbours share no pixel and leave none out. Both
     neighbours evaluate a shared edge from the same two numbers in the same order, so rounding cannot open a gap.
-    Triangles that cross the near plane are clipped; the far plane cuts pixel by pixel. Of two triangles at the same
-    depth (to about 2**-52 of the depth range times the number of triangles) the one with the higher id is seen.
+    Triangles that cross the near plane are clipped; the far plane cuts pixel by pixel. The nearest triangle is seen; of
+    triangles whose depths agree to rounding any one is, the same one in every run, and of exact copies the last.
 
     Args:
         height: rows, at least 1.
@@ -263,12 +263,14 @@ def bounding_box(triangle, height, width):
     low_y = ti.min(p[1], q[1], r[1])
     high_x = ti.max(p[0], q[0], r[0])
     high_y = ti.max(p[1], q[1], r[1])
-    # Cut before the conversion to int: points far outside would overflow it.
+    # Cut before the conversion to int: points far outside would overflow it. A box beside the image stays empty.
+    bottom = ti.cast(height, ti.f64) + 1.0
+    right = ti.cast(width, ti.f64) + 1.0
     return Box(
-        ti.cast(ti.ceil(ti.max(low_y, 0.0) - 0.5), ti.i32),
-        ti.cast(ti.floor(ti.min(high_y, ti.cast(height, ti.f64)) - 0.5), ti.i32),
-        ti.cast(ti.ceil(ti.max(low_x, 0.0) - 0.5), ti.i32),
-        ti.cast(ti.floor(ti.min(high_x, ti.cast(width, ti.f64)) - 0.5), ti.i32),
+        ti.cast(ti.ceil(ti.min(ti.max(low_y, 0.0), bottom) - 0.5), ti.i32),
+        ti.cast(ti.floor(ti.max(ti.min(high_y, bottom - 1.0), -1.0) - 0.5), ti.i32),
+        ti.cast(ti.ceil(ti.min(ti.max(low_x, 0.0), right) - 0.5), ti.i32),
+        ti.cast(ti.floor(ti.max(ti.min(high_x, right - 1.0), -1.0) - 0.5), ti.i32),
     )
 
 
