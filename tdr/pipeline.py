@@ -114,7 +114,7 @@ class Pipeline:
             config: the config.
             mesh: the mesh that ``config.mesh`` describes.
         """
-        pipeline = cls(
+        return cls(
             mesh,
             camera=CAMERAS[type(config.camera)](**vars(config.camera)),
             light_array=DirectionalLightArray(**vars(config.light)),
@@ -122,7 +122,6 @@ class Pipeline:
             placement=config.mesh,
             resolution=(config.image.height, config.image.width),
         )
-        return pipeline
 
     def values(self) -> npt.NDArray[np.float64]:
         """The current value of every parameter: one row a light, columns in the order of ``parameters``.
