@@ -13,7 +13,8 @@ with _stopwatches[0].measure("imports"):
     from pathlib import Path
 
     import hydra
-    from omegaconf import DictConfig, OmegaConf
+    import numpy as np
+    from omegaconf import DictConfig
 
     from tdr import launch
     from tdr.config import Config
@@ -22,9 +23,6 @@ with _stopwatches[0].measure("imports"):
     from tdr.launch import CONF, ROOT, Job
     from tdr.record import RunRecord, environment_tags
     from tdr.terminal import phase, say, say_where, track
-
-# What every run in MLflow shows among its parameters, besides what was chosen and overridden.
-KEY_SETTINGS = ("image.width", "image.height", "runtime.precision")
 
 
 def run(config: Config, folder: Path, stopwatch: Stopwatch) -> tuple[JacobianImages, dict[str, float]]:
@@ -73,6 +71,7 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> tuple[JacobianIma
             "scene/degenerate_triangles_skipped": mesh.num_degenerate,
             "scene/undefined_normals": pipeline.normals_estimator.num_undefined,
             "scene/covered": len(pipeline.rasterizer.pixels) / images.triangle_id.size,
+            "render/nonfinite": int((~np.isfinite(images.image)).sum()),
             "render/clipped": report.count_clipped(images.image),
             **{f"jacobian/{name}": value for name, value in report.column_statistics(images).items()},
         }
@@ -104,8 +103,15 @@ def summarize(images: JacobianImages, metrics: dict[str, float], folder: Path, t
         say(f"clipped    {metrics['render/clipped']:.0f} colour components above 1 in render.png (not in the data)")
     say(f"computed   {len(images.columns)} Jacobian images in {metrics['time_s/jacobian']:.3f} s; largest entries:")
     for entry in largest_entries(images):
+        if entry.value == 0.0:
+            say(f"             zero everywhere: {entry.name}")
+            continue
         channel = "" if entry.channel is None else f" {'RGB'[entry.channel]}"
         say(f"             {entry.value:+.6g}  {entry.name}{channel} at row {entry.row}, column {entry.column}")
+    if not metrics["scene/covered"]:
+        say("WARNING    nothing is visible; check the camera's pose, camera.near and camera.far")
+    if metrics["render/nonfinite"]:
+        say(f"WARNING    {metrics['render/nonfinite']:.0f} colour components of the rendering are not finite")
     nonfinite = int(sum(value for name, value in metrics.items() if name.endswith("/nonfinite")))
     if nonfinite:
         say(f"WARNING    {nonfinite} entries are not finite; metrics.json counts them by column")
@@ -141,7 +147,9 @@ def describe(
         end_time=time.time(),
         output_dir=job.folder,
         params={
-            **{key: str(OmegaConf.select(composed, key)) for key in KEY_SETTINGS},
+            "image.width": composed.image.width,
+            "image.height": composed.image.height,
+            "runtime.precision": composed.runtime.precision.value,
             # Where runs are kept is none of the run's own settings.
             **{key: value for key, value in job.overrides.items() if not key.startswith("tracking.")},
             **job.choices,

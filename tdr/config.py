@@ -231,7 +231,11 @@ class LightConfig:
 
 @dataclass
 class ShaderConfig:
-    """What every shader has."""
+    """What every shader has: constants that are finite numbers."""
+
+    def __post_init__(self) -> None:
+        for parameter in parameters_of("shader", self):
+            check_number(parameter.name, getattr(self, parameter.name.removeprefix("shader.")))
 
 
 @dataclass

@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import math
 import os
 import re
 import sys
@@ -129,6 +130,7 @@ class Sweep:
         name: its tag and the name of its parent run.
         folder: where its jobs' folders are.
         axes: the keys that vary.
+        num_jobs: how many jobs it has.
         run_id: its parent run in MLflow, None if it is not tracked.
         start_time: seconds since the epoch.
     """
@@ -136,6 +138,7 @@ class Sweep:
     name: str
     folder: Path
     axes: tuple[str, ...]
+    num_jobs: int
     run_id: str | None
     start_time: float
 
@@ -195,12 +198,13 @@ class SweepCallback(Callback):
         start = time.time()
         try:
             settings = tracking_settings(config)
-            axes = [
-                override.key_or_group
-                for override in OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
-                if override.is_sweep_override()
-            ]
-            axes += [key for key in (config.hydra.sweeper.params or {}) if key not in axes]
+            given = list(config.hydra.overrides.task)
+            preset = [f"{key}={values}" for key, values in (config.hydra.sweeper.params or {}).items()]
+            overrides = {o.key_or_group: o for o in OverridesParser.create().parse_overrides([*preset, *given])}
+            swept = {key: override for key, override in overrides.items() if override.is_sweep_override()}
+            axes = tuple(swept)
+            num_jobs = math.prod(len(list(override.sweep_string_iterator())) for override in swept.values())
+            say(f"sweep      {num_jobs} jobs over {', '.join(axes) or 'nothing'}")
             folder = Path(config.hydra.sweep.dir)
             folder.mkdir(parents=True, exist_ok=True)
             name = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(start))} {', '.join(axes) or 'one job'}"
@@ -212,7 +216,7 @@ class SweepCallback(Callback):
                     {**settings.tags, **environment_tags(ROOT), "tdr.sweep": name},
                     f"Sweep over {', '.join(f'`{axis}`' for axis in axes) or 'nothing'}.",
                 )
-            sweep = Sweep(name, folder, tuple(axes), run_id, start)
+            sweep = Sweep(name, folder, axes, num_jobs, run_id, start)
             sweep.write()
             _sweep = (sweep, store)
         except (InputError, OSError) as error:
@@ -233,7 +237,7 @@ def end_sweep(status: Literal["FAILED", "KILLED"] | None = None) -> bool:
         status: how it ended, if not by itself: ``KILLED`` or ``FAILED``.
 
     Returns:
-        Whether every job that began has finished.
+        Whether every job has finished.
     """
     global _sweep
     if _sweep is None:
@@ -245,17 +249,16 @@ def end_sweep(status: Literal["FAILED", "KILLED"] | None = None) -> bool:
         record = job / "record.json"
         statuses.append(json.loads(record.read_text(encoding="utf-8"))["status"] if record.exists() else "KILLED")
     finished = statuses.count("FINISHED")
-    all_finished = finished == len(statuses) and status is None
-    if statuses:
-        say()
-    say(f"sweep      {finished} of {len(statuses)} jobs finished in {time.time() - sweep.start_time:.1f} s")
+    all_finished = finished == sweep.num_jobs and status is None
+    say()
+    say(f"sweep      {finished} of {sweep.num_jobs} jobs finished in {time.time() - sweep.start_time:.1f} s")
     say(f"output     {os.path.relpath(sweep.folder)}")
     if store is not None and sweep.run_id is not None:
         try:
             store.finish_sweep_run(
                 sweep.run_id,
                 status or ("FINISHED" if all_finished else "FAILED"),
-                metrics={"jobs/finished": finished, "jobs/failed": len(statuses) - finished},
+                metrics={"jobs/finished": finished, "jobs/failed": sweep.num_jobs - finished},
             )
             say_where("runs side by side", store.sweep_url(sweep.run_id), store.ui_command)
         except InputError as error:
@@ -358,6 +361,7 @@ def _explain_value(error: OmegaConfBaseException, key: str) -> str:
 # What OmegaConf says of a value, and how it reads here.
 _CONVERSIONS = (
     (r"field '.*' is not Optional", "must have a value; got null."),
+    (r"Invalid value assigned: (\w+) is not a ListConfig, list or tuple.*", "must be a list; got one {0}."),
     (r"Value ('.*') of type '.*' could not be converted to Float", "must be a number; got {0}."),
     (r"Value ('.*') of type '.*' could not be converted to Integer", "must be a whole number; got {0}."),
     (r"Value ('.*') (?:of type '.*' could not be converted|is not a valid bool).*", "must be true or false; got {0}."),

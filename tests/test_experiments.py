@@ -109,7 +109,7 @@ def test_the_tracked_run_says_what_was_chosen_and_measured(tilted):
         "light": "tilted",
         "shader": "blinn_phong",
     }
-    assert params["image.width"] == "40"
+    assert (params["image.width"], params["image.height"], params["runtime.precision"]) == ("40", "24", "f64")
     assert not any(key.startswith(("tracking.", "hydra.")) for key in params)
     assert len(params) < 12
     metrics = json.loads((command.folder / "run" / "metrics.json").read_text())
@@ -215,6 +215,12 @@ def test_the_loop_gives_the_same_arrays(command):
     ):
         assert loop["light.direction"].any()
         np.testing.assert_array_equal(batched["light.direction"], loop["light.direction"])
+
+
+def test_what_looks_empty_or_broken_is_said(command):
+    done = command("camera.position=[0,0,30]", "camera.far=10", *SMALL, "tracking.enabled=false")
+    assert "WARNING    nothing is visible" in done.stdout
+    assert "zero everywhere: light.direction.0.z" in done.stdout
 
 
 def test_help_names_the_options():

@@ -99,6 +99,7 @@ def test_values_reach_the_settings():
         ("light.direction=[1,-1,-1]", ["light.direction must be a list with one 3-vector a light", "[1, -1, -1]"]),
         ("light.direction=[[1,inf,0]]", ["light.direction must have 3 finite components", "inf"]),
         ("light.color=[[1,1,1],[1,0,0]]", ["light.color must have one colour", "got 2"]),
+        ("mesh.rotation=0.4", ["mesh.rotation must be a list", "float"]),
         ("shader.shininess=-1", ["shader.shininess must be", "at least 0", "-1"]),
         ("jacobian.parameters=[light.colour]", ["'light.colour'", "light.color, shader.ambient", "camera.fov"]),
         ("jacobian.parameters=[]", ["jacobian.parameters must be a list of parameter names or 'all'"]),
