@@ -99,8 +99,9 @@ def summarize(images: JacobianImages, metrics: dict[str, float], folder: Path, t
     )
     if metrics["scene/degenerate_triangles_skipped"]:
         say(f"skipped    {metrics['scene/degenerate_triangles_skipped']:.0f} degenerate triangles")
-    if metrics["render/clipped"]:
-        say(f"clipped    {metrics['render/clipped']:.0f} colour components above 1 in render.png (not in the data)")
+    clipped = metrics["render/clipped"] - metrics["render/nonfinite"]
+    if clipped:
+        say(f"clipped    {clipped:.0f} colour components above 1 in render.png (not in the data)")
     say(f"computed   {len(images.columns)} Jacobian images in {metrics['time_s/jacobian']:.3f} s; largest entries:")
     for entry in largest_entries(images):
         if entry.value == 0.0:
