@@ -27,10 +27,27 @@ class Shading(enum.Enum):
 
 
 class Method(enum.Enum):
-    """How Jacobian images are computed: all pixels in one reverse pass, or one reverse pass a pixel."""
+    """How Jacobian images are computed; see :mod:`tdr.jacobian`."""
 
     batched = "batched"
     loop = "loop"
+    forward = "forward"
+    finite_difference = "finite_difference"
+
+
+class CheckMode(enum.Enum):
+    """How much of the Jacobian images is checked: a random sample, every pixel of every column, or nothing."""
+
+    quick = "quick"
+    full = "full"
+    off = "off"
+
+
+class OnFail(enum.Enum):
+    """What a failed check does to the exit status of the command: 2, or nothing."""
+
+    fail = "fail"
+    warn = "warn"
 
 
 class Precision(enum.Enum):
@@ -292,7 +309,8 @@ class JacobianConfig:
 
     # a list of parameter names, or 'all'
     parameters: Any = field(default_factory=lambda: ["light.direction"])
-    # batched: one reverse pass for all pixels; loop: one reverse pass a pixel, the slow reference
+    # batched: one reverse pass for all pixels; loop: one reverse pass a pixel, the slow reference; forward: one
+    # forward-mode pass a column; finite_difference: central differences in float64 at the best of many steps
     method: Method = Method.batched
     # weights of R, G, B (the derivative of the weighted sum), or 'rgb' for the three channels separately
     cotangent: Any = field(default_factory=lambda: [1.0, 1.0, 1.0])
@@ -309,6 +327,16 @@ class JacobianConfig:
     def cotangents(self) -> npt.NDArray[np.float64]:
         """The cotangents to seed, shape (C, 3): C = 3 unit vectors for ``rgb``, else C = 1."""
         return np.eye(3) if self.cotangent == "rgb" else np.array([self.cotangent], dtype=np.float64)
+
+
+@dataclass
+class CheckConfig:
+    """How the Jacobian images are checked by independent methods."""
+
+    # quick: every column at random pixels and a random direction; full: every pixel of every column; off
+    mode: CheckMode = CheckMode.quick
+    # fail: the command exits with 2 after everything is written; warn: it only says so
+    on_fail: OnFail = OnFail.fail
 
 
 @dataclass
@@ -345,6 +373,7 @@ class Config:
     shader: ShaderConfig = field(default_factory=BlinnPhongConfig)
     image: ImageConfig = field(default_factory=ImageConfig)
     jacobian: JacobianConfig = field(default_factory=JacobianConfig)
+    check: CheckConfig = field(default_factory=CheckConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
@@ -377,6 +406,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
     "camera": {"perspective": PerspectiveCameraConfig, "orthographic": OrthographicCameraConfig},
     "light": {"directional": LightConfig},
     "shader": {"blinn_phong": BlinnPhongConfig, "lambertian": LambertianConfig},
+    "check": {"check": CheckConfig},
 }
 
 

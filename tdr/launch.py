@@ -183,7 +183,7 @@ class Job:
             overrides[override.key_or_group] = override.get_value_string()
         sweep = Sweep.read(Path(hydra.sweep.dir)) if hydra.mode is RunMode.MULTIRUN else None
         if sweep is None:
-            name = " ".join(choices.values())
+            name = " ".join(option for group, option in choices.items() if group != "check")
         else:
             name = " ".join(f"{axis}={overrides.get(axis, choices.get(axis))}" for axis in sweep.axes) or "job"
         return cls(name, Path(hydra.runtime.output_dir), choices, overrides, sweep)

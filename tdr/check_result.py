@@ -1,0 +1,189 @@
+"""What a check of Jacobian images found, as plain data: numbers a column, and a verdict."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tdr.parameters import Column
+
+
+class Verdict(enum.Enum):
+    """How a check ended."""
+
+    passed = "passed"
+    failed = "failed"
+    not_comparable = "not comparable"
+
+
+class Place(enum.IntEnum):
+    """What a check did at a pixel, or why it could do nothing there.
+
+    The first three were not looked at or compared; the others are excluded, each for the cause that it names.
+    """
+
+    background = 0  # no triangle is visible
+    unsampled = 1  # a quick check did not look at the pixel
+    interior = 2  # compared; all neighbours see the same piece of surface
+    boundary = 3  # compared; a neighbour sees the background, or a triangle that shares no vertex
+    visibility = 4  # the visible triangle changes at every step of the finite differences
+    light_edge = 5  # the surface is parallel to a light: n.l = 0, where max(0, n.l) has its kink
+    highlight_edge = 6  # n.h = 0, where max(0, n.h) has its kink
+    kink = 7  # the slopes to the two sides differ, and neither of those explains it
+    undefined = 8  # the image is not finite there, or at every step
+    imprecise = 9  # the finite differences are too uncertain to compare with
+
+
+COMPARED = (Place.interior, Place.boundary)
+EXCLUDED = tuple(place for place in Place if place > Place.boundary)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a Jacobian image beside the value that it was compared with.
+
+    Attributes:
+        row: the pixel's row; 0 is the top.
+        column: the pixel's column.
+        channel: 0, 1, 2 for R, G, B where the channels were differentiated separately, else None.
+        value: the entry.
+        reference: what the independent method gives.
+        tolerance: by how much they may differ.
+    """
+
+    row: int
+    column: int
+    channel: int | None
+    value: float
+    reference: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class StepCurve:
+    """How finite differences of one entry depend on their step.
+
+    Attributes:
+        name: the entry's column.
+        unit: the unit of the step.
+        entry: the entry.
+        steps: (J,) steps, from large to small.
+        differences: (J,) central differences; NaN where there is none.
+    """
+
+    name: str
+    unit: str
+    entry: Entry
+    steps: npt.NDArray[np.float64]
+    differences: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ColumnCheck:
+    """One column against an independent method. Errors are relative to the column's largest entry.
+
+    Attributes:
+        column: the column.
+        verdict: whether every compared entry is within its tolerance; not comparable if too few could be compared.
+        scale: the largest magnitude among the column's entries.
+        max_error: the largest difference, relative to ``scale``.
+        median_error: the median difference, likewise.
+        l2_error: the Euclidean norm of all differences over that of the references.
+        cosine: of the angle between entries and references; 1 if both are zero.
+        tolerance: the largest tolerance of a compared entry, relative to ``scale``.
+        worst: the compared entry whose difference is the largest multiple of its tolerance; None if there is none.
+        max_errors: ``interior`` and ``boundary`` -> the largest difference there, relative to ``scale``.
+        tolerances: ``interior`` and ``boundary`` -> the largest tolerance there, relative to ``scale``.
+        places: how many pixels there are of each place.
+        out_of_tolerance: how many entries differ by more than their tolerance.
+        forward_error: the largest difference to forward mode, relative to ``scale``; None where it was not run.
+        findings: what is wrong, in words, and the usual causes; empty if nothing is. A column may have one without
+            having failed: that nothing depends on its parameter, for example.
+    """
+
+    column: Column
+    verdict: Verdict
+    scale: float
+    max_error: float
+    median_error: float
+    l2_error: float
+    cosine: float
+    tolerance: float
+    worst: Entry | None
+    max_errors: Mapping[str, float]
+    tolerances: Mapping[str, float]
+    places: Mapping[Place, int]
+    out_of_tolerance: int
+    forward_error: float | None
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DirectionCheck:
+    """A random direction v of all columns together, at many pixels, with a random cotangent w.
+
+    Attributes:
+        tangent: ``<w, Jv>``, with the directional derivative Jv from finite differences.
+        cotangent: ``<J^T w, v>``, with J from the Jacobian images.
+        tolerance: by how much they may differ.
+        pixels: how many pixels were compared.
+        out_of_tolerance: how many entries of Jv differ by more than their tolerance.
+    """
+
+    tangent: float
+    cotangent: float
+    tolerance: float
+    pixels: int
+    out_of_tolerance: int
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check found.
+
+    Attributes:
+        mode: ``quick`` or ``full``.
+        precision: of the run, ``f32`` or ``f64``.
+        method: what was checked, ``batched`` for example.
+        reference: what it was checked against, in words.
+        verdict: of the whole.
+        columns: one check a column.
+        direction: the check of a random direction; None in a full check.
+        findings: what is wrong with the whole, in words: a repetition that differs, rounding noise.
+        sampled: how many pixels were looked at in every column.
+        place: (H, W) uint8, what was done at each pixel (:class:`Place`); of several columns the highest number.
+        error: (H, W) the largest difference of any column at a pixel, relative to the column's scale; NaN where nothing
+            was compared.
+        excess: (H, W) the largest difference over its tolerance; above 1 is out of tolerance.
+        curve: the steps at the entry that is worst of all; None if there is none.
+    """
+
+    mode: str
+    precision: str
+    method: str
+    reference: str
+    verdict: Verdict
+    columns: tuple[ColumnCheck, ...]
+    direction: DirectionCheck | None
+    findings: tuple[str, ...]
+    sampled: int
+    place: npt.NDArray[np.uint8]
+    error: npt.NDArray[np.float64]
+    excess: npt.NDArray[np.float64]
+    curve: StepCurve | None
+
+    @property
+    def worst(self) -> ColumnCheck | None:
+        """The column with the entry whose difference is the largest multiple of its tolerance."""
+        judged = [check for check in self.columns if check.worst is not None]
+        return max(judged, key=_multiple, default=None)
+
+
+def _multiple(check: ColumnCheck) -> float:
+    assert check.worst is not None  # noqa: S101
+    difference = abs(check.worst.value - check.worst.reference)
+    return difference / check.worst.tolerance if check.worst.tolerance > 0 else float(difference > 0) * np.inf
