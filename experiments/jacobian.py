@@ -17,7 +17,8 @@ with _stopwatches[0].measure("imports"):
     from omegaconf import DictConfig
 
     from tdr import launch
-    from tdr.config import Config
+    from tdr.check_result import CheckResult, Verdict
+    from tdr.config import CheckMode, Config, OnFail
     from tdr.errors import InputError
     from tdr.jacobian_images import JacobianImages
     from tdr.launch import CONF, ROOT, Job
@@ -25,8 +26,10 @@ with _stopwatches[0].measure("imports"):
     from tdr.terminal import phase, say, say_where, track
 
 
-def run(config: Config, folder: Path, stopwatch: Stopwatch) -> tuple[JacobianImages, dict[str, float]]:
-    """Render a scene, compute its Jacobian images, and leave everything in a folder.
+def run(
+    config: Config, folder: Path, stopwatch: Stopwatch
+) -> tuple[JacobianImages, dict[str, float], CheckResult | None]:
+    """Render a scene, compute its Jacobian images, check them, and leave everything in a folder.
 
     Args:
         config: the settings.
@@ -34,7 +37,7 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> tuple[JacobianIma
         stopwatch: gets the times of the parts.
 
     Returns:
-        The Jacobian images and the metrics.
+        The Jacobian images, the metrics, and what the check found, None if it is off.
 
     Raises:
         InputError: if the mesh or the backend cannot be used.
@@ -45,14 +48,18 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> tuple[JacobianIma
         mesh = build_mesh(config.mesh)
     with phase("starting"):
         with stopwatch.measure("imports"):
-            from tdr import artifacts, backend, report
+            from tdr import artifacts, backend, check_report, evaluation, report
+            from tdr.check import check
             from tdr.jacobian import compile_kernels, differentiate
             from tdr.pipeline import Pipeline
+            from tdr.stages.shaders import explained
         with stopwatch.measure("taichi"):
             backend.start(config.runtime.precision, config.runtime.arch)
             pipeline = Pipeline.from_config(config, mesh)
-    with phase("compiling"), stopwatch.measure("compile"):
+    with phase("compiling"), stopwatch.measure("compile"), explained(pipeline.shader):
         compile_kernels(pipeline, config.jacobian)
+        if config.check.mode is not CheckMode.off:
+            evaluation.compile_kernel(pipeline)
     with phase("rendering"):
         with stopwatch.measure("visibility"):
             pipeline.find_visible()
@@ -60,8 +67,14 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> tuple[JacobianIma
             pipeline.render()
     with stopwatch.measure("jacobian"):
         images = differentiate(pipeline, config.jacobian, track)
+    result = None
+    if config.check.mode is not CheckMode.off:
+        with stopwatch.measure("check"):
+            result = check(pipeline, images, config.check.mode, track)
     with phase("writing"), stopwatch.measure("pictures"):
         artifacts.write_pictures(folder, images)
+        if result is not None:
+            artifacts.write_check(folder, result, images.image)
         if config.image.g_buffer:
             artifacts.write_g_buffer(folder, pipeline.compute_g_buffer())
     with stopwatch.measure("arrays"):
@@ -74,22 +87,27 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> tuple[JacobianIma
             "render/nonfinite": int((~np.isfinite(images.image)).sum()),
             "render/clipped": report.count_clipped(images.image),
             **{f"jacobian/{name}": value for name, value in report.column_statistics(images).items()},
+            **({} if result is None else check_report.check_metrics(result)),
         }
     metrics |= {f"time_s/{part}": seconds for part, seconds in stopwatch.seconds.items()}
     metrics["time_s/total"] = stopwatch.total
     artifacts.write_metrics(folder, metrics)
-    return images, metrics
+    return images, metrics, result
 
 
-def summarize(images: JacobianImages, metrics: dict[str, float], folder: Path, timings: bool) -> None:
+def summarize(
+    images: JacobianImages, metrics: dict[str, float], result: CheckResult | None, folder: Path, timings: bool
+) -> None:
     """Print what came out.
 
     Args:
         images: the Jacobian images.
         metrics: the metrics.
+        result: what the check found, None if it is off.
         folder: where the outputs are.
         timings: whether to print where the time went.
     """
+    from tdr.check_report import summary_lines
     from tdr.report import largest_entries
 
     height, width = images.triangle_id.shape
@@ -116,6 +134,8 @@ def summarize(images: JacobianImages, metrics: dict[str, float], folder: Path, t
     nonfinite = int(sum(value for name, value in metrics.items() if name.endswith("/nonfinite")))
     if nonfinite:
         say(f"WARNING    {nonfinite} entries are not finite; metrics.json counts them by column")
+    for line in ["check      off"] if result is None else summary_lines(result):
+        say(line)
     if timings:
         say(
             "time       "
@@ -125,7 +145,12 @@ def summarize(images: JacobianImages, metrics: dict[str, float], folder: Path, t
 
 
 def describe(
-    job: Job, composed: DictConfig, start: float, metrics: dict[str, float], error: Exception | None
+    job: Job,
+    composed: DictConfig,
+    start: float,
+    metrics: dict[str, float],
+    result: CheckResult | None,
+    error: Exception | None,
 ) -> RunRecord:
     """What MLflow gets to know about a run.
 
@@ -134,13 +159,18 @@ def describe(
         composed: its settings.
         start: when it began, seconds since the epoch.
         metrics: its metrics.
+        result: what the check found, None if it is off or if the run failed before.
         error: what ended it, if it failed.
     """
+    from tdr import check_report
+
     tags = {**composed.tracking.tags, **environment_tags(ROOT)}
     if job.sweep is not None:
         tags["tdr.sweep"] = job.sweep.name
     if error is not None:
         tags["tdr.error"] = launch.explain(error)
+    else:
+        tags["tdr.check"] = "off" if result is None else result.verdict.value
     return RunRecord(
         name=job.name,
         status="FINISHED" if error is None else "FAILED",
@@ -159,8 +189,13 @@ def describe(
         tags=tags,
         images=[
             str(path.relative_to(job.folder))
-            for path in [*job.folder.glob("render.png"), *sorted(job.folder.glob("jacobian/*.png"))]
+            for path in [
+                *job.folder.glob("render.png"),
+                *sorted(job.folder.glob("jacobian/*.png")),
+                *sorted(job.folder.glob("check/*.png")),
+            ]
         ],
+        description="" if result is None else check_report.describe(result),
         parent_run_id=None if job.sweep is None else job.sweep.run_id,
     )
 
@@ -181,16 +216,19 @@ def main(composed: DictConfig) -> None:
         launch.fail(error)
         return
     metrics: dict[str, float] = {}
+    result: CheckResult | None = None
     failure: Exception | None = None
     try:
         config = launch.check(composed)
-        images, metrics = run(config, job.folder, stopwatch)
-        summarize(images, metrics, job.folder, config.runtime.timings)
+        images, metrics, result = run(config, job.folder, stopwatch)
+        summarize(images, metrics, result, job.folder, config.runtime.timings)
+        if result is not None and result.verdict is Verdict.failed and config.check.on_fail is OnFail.fail:
+            launch.fail_check()
     except Exception as error:  # noqa: BLE001 (reported and kept; the other jobs of a sweep go on)
         launch.fail(error)
         failure = error
     try:
-        record = describe(job, composed, start, metrics, failure)
+        record = describe(job, composed, start, metrics, result, failure)
         record.write_json()
         if store is not None:
             with phase("sending to MLflow"):

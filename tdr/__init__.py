@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tdr.stages.lights import DirectionalLightArray as DirectionalLightArray
     from tdr.stages.rasterizer import TriangleRasterizer as TriangleRasterizer
     from tdr.stages.shaders import BlinnPhongShader as BlinnPhongShader
+    from tdr.stages.shaders import CustomShader as CustomShader
     from tdr.stages.shaders import LambertianShader as LambertianShader
 
 _MODULES = {
@@ -40,6 +41,7 @@ _MODULES = {
     "DirectionalLightArray": "tdr.stages.lights",
     "TriangleRasterizer": "tdr.stages.rasterizer",
     "BlinnPhongShader": "tdr.stages.shaders",
+    "CustomShader": "tdr.stages.shaders",
     "LambertianShader": "tdr.stages.shaders",
 }
 __all__ = list(_MODULES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tdr import report
+from tdr import check_pictures, check_report, report
+from tdr.check_result import CheckResult
 from tdr.jacobian_images import JacobianImages
 
 RENDER = "render.png"
@@ -51,9 +53,25 @@ def write_g_buffer(folder: Path, g_buffer: Mapping[str, npt.NDArray[Any]]) -> No
     _write_pictures(folder, {f"g_buffer/{name}.png": picture for name, picture in pictures.items()})
 
 
+def write_check(folder: Path, result: CheckResult, image: npt.NDArray[np.floating]) -> None:
+    """Write ``check.json``, what a check found, and pictures of it under ``check/``.
+
+    Args:
+        folder: the run's folder.
+        result: what the check found.
+        image: (H, W, 3) the rendering, linear RGB.
+    """
+    (folder / "check").mkdir(exist_ok=True)
+    content = json.dumps(check_report.check_json(result), indent=2, allow_nan=False)
+    (folder / "check.json").write_text(content + "\n", encoding="utf-8")
+    pictures = check_pictures.check_pictures(result, image)
+    _write_pictures(folder, {f"check/{name}.png": picture for name, picture in pictures.items()})
+
+
 def write_metrics(folder: Path, metrics: Mapping[str, float]) -> None:
-    """Write ``metrics.json``."""
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    """Write ``metrics.json``; numbers that JSON does not have become the texts ``inf``, ``-inf`` and ``nan``."""
+    content = {name: value if math.isfinite(value) else str(value) for name, value in metrics.items()}
+    (folder / "metrics.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _write_pictures(folder: Path, pictures: Mapping[str, npt.NDArray[np.uint8]]) -> None:

@@ -12,6 +12,7 @@ import io
 import os
 import textwrap
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,18 @@ def _wrap(text: str, width: int) -> list[str]:
 
 ast_transformer_utils.TextWrapper = _CachingTextWrapper
 
-__all__ = ["array", "dtype", "ensure_started", "epoch", "precision", "start", "ti", "tm"]
+__all__ = [
+    "array",
+    "compiling_in_float64",
+    "compiling_precision",
+    "dtype",
+    "ensure_started",
+    "epoch",
+    "precision",
+    "start",
+    "ti",
+    "tm",
+]
 
 _started: tuple[Precision, Arch] | None = None
 _epoch = 0
@@ -99,6 +111,30 @@ def precision() -> Precision:
     ensure_started()
     assert _started is not None  # noqa: S101
     return _started[0]
+
+
+def compiling_precision() -> Precision:
+    """The precision of what is compiled now: that of the start, or float64 inside :func:`compiling_in_float64`."""
+    ensure_started()
+    return Precision.f64 if ti.lang.impl.get_runtime().default_fp == ti.f64 else Precision.f32
+
+
+@contextlib.contextmanager
+def compiling_in_float64() -> Iterator[None]:
+    """Compile what is called for the first time in this block in float64, whatever Taichi was started with.
+
+    Literals and locals take Taichi's default type, which is looked up when a kernel is compiled.
+    """
+    ensure_started()
+    runtime, settings = ti.lang.impl.get_runtime(), ti.lang.impl.current_cfg()
+    before = runtime.default_fp
+    runtime.set_default_fp(ti.f64)
+    settings.default_fp = ti.f64
+    try:
+        yield
+    finally:
+        runtime.set_default_fp(before)
+        settings.default_fp = before
 
 
 def epoch() -> int:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from tdr.errors import InputError, check_integer, check_number, check_vector
 from tdr.parameters import COLOR, VECTOR, Parameter, Reads, differentiable, parameters_of
+from tdr.shader_file import with_declared_parameters
 
 
 class Shading(enum.Enum):
@@ -285,6 +286,17 @@ class LambertianConfig(ShaderConfig):
 
 
 @dataclass
+class CustomShaderConfig(ShaderConfig):
+    """A shader from a file of the user's own (:mod:`tdr.shader_file`).
+
+    The parameters that the file declares are settings too: attributes here, and fields in :class:`Config`.
+    """
+
+    # relative paths start at the directory that the command was started from
+    path: str = "???"
+
+
+@dataclass
 class ImageConfig:
     """The picture."""
 
@@ -378,6 +390,8 @@ class Config:
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
     def __post_init__(self) -> None:
+        if type(self.shader) is CustomShaderConfig:
+            self.shader = with_declared_parameters(self.shader)
         if self.jacobian.parameters != "all":
             select_parameters(self.known_parameters(), self.jacobian.parameters)
 
@@ -405,7 +419,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
     },
     "camera": {"perspective": PerspectiveCameraConfig, "orthographic": OrthographicCameraConfig},
     "light": {"directional": LightConfig},
-    "shader": {"blinn_phong": BlinnPhongConfig, "lambertian": LambertianConfig},
+    "shader": {"blinn_phong": BlinnPhongConfig, "lambertian": LambertianConfig, "custom": CustomShaderConfig},
     "check": {"check": CheckConfig},
 }
 

@@ -1,8 +1,8 @@
 """How pictures are drawn: colours, text and layout.
 
-Nothing here knows what is shown. Numbers become colours, coloured panels become groups with headings, colour bars and
-notes, and rows of groups become a picture: a (height, width, 3) uint8 array, sRGB. matplotlib is imported when the
-first picture is drawn.
+Nothing here knows what is shown. Numbers become colours, coloured panels become groups with headings, colour bars,
+legends and notes, and rows of groups become a picture: a (height, width, 3) uint8 array, sRGB. matplotlib is imported
+when the first picture is drawn.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-Picture = npt.NDArray[np.uint8]
+from tdr.canvas import INK, LEGEND_STEP, Canvas, Color, Key
+from tdr.canvas import Picture as Picture
 
-BACKGROUND = (200, 200, 200)
-NOT_FINITE = (0, 255, 0)
-_INK = (34, 34, 34)
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+BACKGROUND: Color = (200, 200, 200)
+NOT_FINITE: Color = (0, 255, 0)
 
 # Small images are enlarged to the first size, large ones shrunk to the second, in picture pixels. A group that is a
 # picture of its own is at least 384 pixels and always 20 font sizes wide, a panel's place in a figure 256 pixels and
@@ -45,13 +47,15 @@ class ColorScale:
         low: the number that has the first colour.
         high: the number that has the last colour.
         palette: (size, 3) uint8 sRGB, the colours in between at even steps.
-        extended: whether the bar says that there are numbers beyond its ends.
+        extended: whether the bar says that there are numbers beyond its lower and its upper end.
+        logarithmic: whether the steps are even in the numbers' logarithms; then zero is beyond the lower end.
     """
 
     low: float
     high: float
     palette: Picture
-    extended: bool = False
+    extended: tuple[bool, bool] = (False, False)
+    logarithmic: bool = False
 
     @classmethod
     def diverging(cls, limit: float, *, extended: bool) -> ColorScale:
@@ -61,12 +65,24 @@ class ColorScale:
             limit: the largest magnitude, in the unit of the numbers.
             extended: whether there are numbers beyond it.
         """
-        return cls(-limit, limit, _palette("RdBu_r", 255), extended)  # an odd size: zero has a colour of its own
+        palette = _palette("RdBu_r", 255)  # an odd size: zero has a colour of its own
+        return cls(-limit, limit, palette, (extended, extended))
 
     @classmethod
     def sequential(cls, low: float, high: float) -> ColorScale:
         """From yellow at ``low`` to dark blue at ``high``, in the unit of the numbers."""
         return cls(low, high, _palette("cividis_r", 256))
+
+    @classmethod
+    def decades(cls, low: int, high: int, *, extended: bool) -> ColorScale:
+        """From yellow at ten to the power of ``low`` to dark blue at ten to the power of ``high``.
+
+        Args:
+            low: the exponent of the number that has the first colour.
+            high: the exponent of the number that has the last colour; larger than ``low``.
+            extended: whether there are smaller numbers, zero for example.
+        """
+        return cls(10.0**low, 10.0**high, _palette("cividis_r", 256), (extended, False), logarithmic=True)
 
     def colors(self, values: npt.NDArray[np.floating]) -> Picture:
         """The colours of numbers; beyond the ends, those of the ends.
@@ -77,15 +93,22 @@ class ColorScale:
         Returns:
             (H, W, 3) sRGB.
         """
-        scaled = (np.clip(np.nan_to_num(values), self.low, self.high) - self.low) / ((self.high - self.low) or 1)
+        inside, low, high = np.clip(np.nan_to_num(values), self.low, self.high), self.low, self.high
+        if self.logarithmic:
+            inside, low, high = np.log10(inside), math.log10(low), math.log10(high)
+        scaled = (inside - low) / ((high - low) or 1)
         colors: Picture = np.take(self.palette, np.rint(scaled * (len(self.palette) - 1)).astype(np.intp), axis=0)
         return colors
 
-    def label(self, share: float) -> str:
-        """The number at a share of the bar's length, with enough digits to tell it from the ends'."""
+    @property
+    def ticks(self) -> list[tuple[float, str]]:
+        """The ticks of the bar: shares of its length, and their labels, with digits enough to tell them apart."""
+        if self.logarithmic:
+            low, high = round(math.log10(self.low)), round(math.log10(self.high))
+            return [((decade - low) / (high - low), format_decade(decade)) for decade in spread_decades(low, high)]
         extent, largest = self.high - self.low, max(abs(self.low), abs(self.high))
         digits = 3 + int(math.log10(max(1, largest / extent))) if extent else 3
-        return format_number(self.low + share * extent, digits)
+        return [(share, format_number(self.low + share * extent, digits)) for share in (0, 0.5, 1)]
 
 
 @functools.cache
@@ -145,6 +168,20 @@ def format_count(number: int, singular: str, plural: str) -> str:
     return f"{number:,} {singular if number == 1 else plural}"
 
 
+def format_decade(exponent: int) -> str:
+    """A power of ten: ``10⁻³``."""
+    return "10" + str(exponent).translate(_SUPERSCRIPTS)
+
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
+
+
+def spread_decades(low: int, high: int) -> range:
+    """At most six exponents at even distances, to label an axis: from ``low`` or below it to ``high``."""
+    step = -(-(high - low) // 5)
+    return range(high, low - step, -step)[::-1]
+
+
 # -------------------------------------------------------------------------------------------------------- layout
 
 
@@ -190,7 +227,7 @@ class Zoom:
         """The pixels that are shown of an image (H, W, ...): a view, (H / stride, W / stride, ...), rounded up."""
         return image[:: self.stride, :: self.stride]
 
-    def enlarge(self, panel: Picture) -> Picture:
+    def enlarge(self, panel: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         """What :meth:`sample` gave, in colours (h, w, 3), at the size (h * factor, w * factor, 3) of the picture."""
         return panel.repeat(self.factor, axis=1).repeat(self.factor, axis=0)
 
@@ -202,7 +239,7 @@ class Zoom:
 
 @dataclass(frozen=True)
 class Group:
-    """Panels of one size that belong together: a heading above, a colour bar and notes below.
+    """Panels of one size that belong together: a heading above, a colour bar, a legend and notes below.
 
     Attributes:
         heading: lines above the panels.
@@ -210,6 +247,7 @@ class Group:
         titles: one above each panel of the first row.
         row_titles: one beside each row.
         scale: the colour scale of all panels.
+        legend: rows of keys to the colours that are not on the scale.
         notes: lines below.
     """
 
@@ -218,6 +256,7 @@ class Group:
     titles: Sequence[str] = ()
     row_titles: Sequence[str] = ()
     scale: ColorScale | None = None
+    legend: Sequence[Sequence[Key]] = ()
     notes: Sequence[str] = ()
 
 
@@ -249,8 +288,6 @@ def draw_figure(rows: Sequence[Sequence[Group]], footer: Sequence[str]) -> Pictu
 
 def _draw(rows: Sequence[Sequence[Group]], place: int, ems: float, footer: Sequence[str] = ()) -> Picture:
     """Draw rows of groups; the places of the panels are ``ems`` font sizes and at least ``place`` pixels wide."""
-    import matplotlib
-
     height, width = rows[0][0].panels[0][0].shape[:2]
     place = max(place, width)
     em = place / ems
@@ -264,15 +301,14 @@ def _draw(rows: Sequence[Sequence[Group]], place: int, ems: float, footer: Seque
     for row in rows:
         tops.append(round(bottom + max(grid.above(group) for group in row)))
         bottom = tops[-1] + max((len(group.panels) - 1) * down + height + grid.below(group) for group in row) + 0.8 * em
-    canvas = _Canvas(margin + across * right + margin - (right - side - place), round(bottom + 1.1 * len(footer) * em))
-    with matplotlib.rc_context({"text.hinting": "no_hinting"}):  # text is as wide as its size says, and drawn faster
-        for row, top in zip(rows, tops, strict=True):
-            left = margin + side
-            for group in row:
-                grid.draw(group, canvas, left, top)
-                left += len(group.panels[0]) * right
-        for i, line in enumerate(footer):
-            canvas.write(canvas.width / 2, bottom + 1.1 * i * em, line, 0.8 * em, canvas.width - 2 * margin)
+    canvas = Canvas(margin + across * right + margin - (right - side - place), round(bottom + 1.1 * len(footer) * em))
+    for row, top in zip(rows, tops, strict=True):
+        left = margin + side
+        for group in row:
+            grid.draw(group, canvas, left, top)
+            left += len(group.panels[0]) * right
+    for i, line in enumerate(footer):
+        canvas.write(canvas.width / 2, bottom + 1.1 * i * em, line, 0.8 * em, canvas.width - 2 * margin)
     return canvas.picture()
 
 
@@ -302,9 +338,13 @@ class _Grid:
         return (0.4 + 1.3 * (len(group.heading) + bool(group.titles))) * self.em
 
     def below(self, group: Group) -> float:
-        return (0.6 + (2.1 if group.scale else 0) + 1.1 * len(group.notes)) * self.em
+        legend = self.legend_ems(group)
+        return (0.6 + (2.1 if group.scale else 0) + legend + 1.1 * len(group.notes)) * self.em
 
-    def draw(self, group: Group, canvas: _Canvas, left: int, top: int) -> None:
+    def legend_ems(self, group: Group) -> float:
+        return 0.3 + 0.8 * LEGEND_STEP * len(group.legend) if group.legend else 0
+
+    def draw(self, group: Group, canvas: Canvas, left: int, top: int) -> None:
         """Draw a group; the top left corner of its first panel's place is given."""
         em, (down, right) = self.em, self.step
         width = (len(group.panels[0]) - 1) * right + self.place
@@ -321,77 +361,25 @@ class _Grid:
         baseline = top + (len(group.panels) - 1) * down + self.panel[0] + 1.2 * em
         if group.scale:
             bar_width, bar_height = round(width - 4 * em), round(0.6 * em)
-            canvas.bar(center, round(baseline - 0.7 * em), bar_width, bar_height, group.scale, 0.8 * em)
+            _draw_bar(canvas, center, round(baseline - 0.7 * em), bar_width, bar_height, group.scale, 0.8 * em)
             baseline += 2.1 * em
+        canvas.legend(group.legend, left, baseline - 0.9 * em, width, 0.8 * em)
+        baseline += self.legend_ems(group) * em
         for i, line in enumerate(group.notes):
             canvas.write(center, baseline + 1.1 * i * em, line, 0.8 * em, width)
 
 
-class _Canvas:
-    """A picture that is being drawn, in pixels from its top left corner.
-
-    It uses matplotlib's renderer itself, because a ``Figure`` resamples the panels and lays out each text repeatedly.
-    """
-
-    def __init__(self, width: int, height: int) -> None:
-        from matplotlib.backends.backend_agg import RendererAgg
-
-        renderer: Any = RendererAgg
-        self._renderer = renderer(width, height, 72)  # at 72 dpi a point is a pixel
-        self._buffer: Picture = np.asarray(self._renderer.buffer_rgba())
-        self._buffer[:] = 255
-        self.width = width
-        self._panels: list[tuple[int, int, Picture]] = []
-
-    def paste(self, left: int, top: int, panel: Picture) -> None:
-        """Put a panel with a thin frame around it."""
-        self._panels.append((left, top, panel))
-
-    def bar(self, center: float, top: int, width: int, height: int, scale: ColorScale, size: float) -> None:
-        """Draw a horizontal colour bar with three labelled ticks, and with pointed ends where it is extended."""
-        left, bottom = round(center - width / 2), top + height
-        steps = np.rint(np.linspace(0, len(scale.palette) - 1, width)).astype(np.intp)
-        self.paste(left, top, np.broadcast_to(scale.palette[steps], (height, width, 3)))
-        if scale.extended:
-            self._fill_triangle(left - 1, -height, top - 1, bottom + 1, scale.palette[0])
-            self._fill_triangle(left + width + 1, height, top - 1, bottom + 1, scale.palette[-1])
-        for share in (0, 0.5, 1):
-            x = round(left + share * (width - 1))
-            self._buffer[bottom : bottom + height // 3, x, :3] = _INK
-            self.write(x, bottom + 1.3 * size, scale.label(share), size, width / 3)
-
-    def _fill_triangle(self, x: int, outwards: int, top: int, bottom: int, color: Picture) -> None:
-        """Fill a triangle that stands on a vertical line and points outwards."""
-        from matplotlib.path import Path
-        from matplotlib.transforms import Affine2D
-
-        style = self._renderer.new_gc()
-        style.set_linewidth(0)
-        flip = Affine2D().scale(1, -1).translate(0, len(self._buffer))
-        corners = [(x, top), (x + outwards, (top + bottom) / 2), (x, bottom)]
-        self._renderer.draw_path(style, Path(corners), flip, tuple(color / 255))
-
-    def write(self, center: float, baseline: float, text: str, size: float, width: float) -> None:
-        """Write one line of text of a given font size, smaller where that is wider than ``width``."""
-        from matplotlib.font_manager import FontProperties
-
-        font = FontProperties(family="DejaVu Sans", size=size)
-        extent = self._renderer.get_text_width_height_descent(text, font, False)[0]
-        if extent > width:
-            font.set_size(size * width / extent)
-            extent = width
-        style = self._renderer.new_gc()
-        style.set_foreground(tuple(level / 255 for level in _INK))
-        self._renderer.draw_text(style, center - extent / 2, baseline, text, font, 0)
-
-    def picture(self) -> Picture:
-        height, width = self._buffer.shape[:2]
-        picture = np.empty((height, width, 3), np.uint8)
-        for channel in range(3):  # five times faster than all at once
-            picture[..., channel] = self._buffer[..., channel]
-        for left, top, panel in self._panels:
-            bottom, right = top + panel.shape[0], left + panel.shape[1]
-            picture[top - 1 : bottom + 1, [left - 1, right]] = _INK
-            picture[[top - 1, bottom], left:right] = _INK
-            picture[top:bottom, left:right] = panel
-        return picture
+def _draw_bar(canvas: Canvas, center: float, top: int, width: int, height: int, scale: ColorScale, size: float) -> None:
+    """Draw a horizontal colour bar with labelled ticks, and with a pointed end where it is extended."""
+    left, bottom = round(center - width / 2), top + height
+    steps = np.rint(np.linspace(0, len(scale.palette) - 1, width)).astype(np.intp)
+    canvas.paste(left, top, np.broadcast_to(scale.palette[steps], (height, width, 3)))
+    ends = ((left - 1, -height, scale.palette[0]), (left + width + 1, height, scale.palette[-1]))
+    for extended, (x, outwards, color) in zip(scale.extended, ends, strict=True):
+        if extended:
+            corners = [(x, top - 1), (x + outwards, (top + bottom) / 2), (x, bottom + 1)]
+            canvas.polygon(corners, (int(color[0]), int(color[1]), int(color[2])))
+    for share, label in scale.ticks:
+        x = round(left + share * (width - 1))
+        canvas.fill(x, bottom, x + 1, bottom + height // 3, INK)
+        canvas.write(x, bottom + 1.3 * size, label, size, width / len(scale.ticks))

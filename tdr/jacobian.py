@@ -8,10 +8,12 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from tdr import backend
+from tdr import backend, forward
 from tdr.backend import ti
 from tdr.config import JacobianConfig, Method, select_parameters
 from tdr.errors import check_choice
+from tdr.evaluation import PixelSample, SceneValues
+from tdr.finite_difference import differences, scales
 from tdr.jacobian_images import JacobianImages
 from tdr.mesh import TriangleMesh
 from tdr.parameters import Parameter, columns_of
@@ -27,7 +29,8 @@ class Track(Protocol):
         """The same items, one after the other; ``name`` says what is being done."""
 
 
-def _silently(items: Sequence[T], name: str) -> Iterable[T]:  # noqa: ARG001
+def silently(items: Sequence[T], name: str) -> Iterable[T]:  # noqa: ARG001
+    """Iterate without showing progress."""
     return items
 
 
@@ -43,7 +46,8 @@ def compute_jacobian(
     Args:
         pipeline: the scene; it is rendered with its current settings.
         parameters: names, or ``"all"``.
-        method: ``batched``: all pixels in one reverse pass; ``loop``: one reverse pass a pixel, the slow reference.
+        method: ``batched``: all pixels in one reverse pass; ``loop``: one reverse pass a pixel, the slow reference;
+            ``forward``: one forward pass a column; ``finite_difference``: central differences in float64.
         cotangent: weights of R, G and B, or ``"rgb"`` for the three channels separately.
 
     Returns:
@@ -61,7 +65,7 @@ def compute_jacobian(
     return differentiate(pipeline, settings)
 
 
-def differentiate(pipeline: Pipeline, settings: JacobianConfig, track: Track = _silently) -> JacobianImages:
+def differentiate(pipeline: Pipeline, settings: JacobianConfig, track: Track = silently) -> JacobianImages:
     """Compute Jacobian images of what the pipeline rendered last.
 
     Args:
@@ -79,12 +83,7 @@ def differentiate(pipeline: Pipeline, settings: JacobianConfig, track: Track = _
     cotangents = settings.cotangents()
     num_lights = pipeline.light_array.num_lights
     height, width = pipeline.resolution
-    # One plane a column, so that each column is an image of its own in memory.
-    columns = np.zeros((len(columns_of(chosen, num_lights)), height * width, len(cotangents)), backend.dtype())
-    if settings.method is Method.batched:
-        _fill_batched(pipeline, chosen, cotangents, columns, track)
-    else:
-        _fill_pixel_by_pixel(pipeline, chosen, cotangents, columns, track)
+    columns = _columns(pipeline, chosen, cotangents, settings.method, track)
     values = {}
     first = 0
     for parameter in chosen:
@@ -105,6 +104,30 @@ def differentiate(pipeline: Pipeline, settings: JacobianConfig, track: Track = _
     )
 
 
+def compute_at(
+    pipeline: Pipeline,
+    parameters: Sequence[Parameter],
+    cotangents: npt.NDArray[np.float64],
+    entries: npt.NDArray[np.integer],
+    method: Method = Method.batched,
+) -> npt.NDArray[np.floating]:
+    """Compute the entries of Jacobian images at some pixels alone.
+
+    Args:
+        pipeline: the scene, rendered with its current settings.
+        parameters: what to differentiate with respect to.
+        cotangents: (C, 3).
+        entries: (N,) entries of the list of covered pixels.
+        method: how.
+
+    Returns:
+        (D, N, C), column by column.
+    """
+    restricted = pipeline.restricted(entries)
+    columns = _columns(restricted, parameters, cotangents, method, silently)
+    return np.asarray(columns[:, restricted.rasterizer.pixels])
+
+
 def compile_kernels(pipeline: Pipeline, settings: JacobianConfig) -> None:
     """Compile everything that rendering and differentiating a scene needs, on an image of one pixel.
 
@@ -122,6 +145,21 @@ def compile_kernels(pipeline: Pipeline, settings: JacobianConfig) -> None:
     small.forward()
     differentiate(small, settings)
     pipeline.clear_gradients()
+
+
+def _columns(
+    pipeline: Pipeline,
+    chosen: Sequence[Parameter],
+    cotangents: npt.NDArray[np.float64],
+    method: Method,
+    track: Track,
+) -> npt.NDArray[np.floating]:
+    """All columns, (D, H * W, C): one plane a column, so that each is an image of its own in memory."""
+    height, width = pipeline.resolution
+    num_columns = len(columns_of(chosen, pipeline.light_array.num_lights))
+    columns = np.zeros((num_columns, height * width, len(cotangents)), backend.dtype())
+    _FILL[method](pipeline, chosen, cotangents, columns, track)
+    return columns
 
 
 def _fill_batched(
@@ -155,9 +193,54 @@ def _fill_pixel_by_pixel(
     names = [parameter.name for parameter in chosen]
     seeds = pipeline.output_buffer.grad.reshape(-1, 3)
     pipeline.clear_gradients()
-    for pixel in track(range(len(seeds)), "pixels"):
+    for pixel in track(pipeline.rasterizer.pixels.tolist(), "pixels"):
         for channel, cotangent in enumerate(cotangents):
             seeds[pixel] = cotangent
             pipeline.backward(names)
             columns[:, pixel, channel] = np.concatenate([pipeline.gradients[name].reshape(-1) for name in names])
             pipeline.clear_gradients()
+
+
+def _fill_forward(
+    pipeline: Pipeline,
+    chosen: Sequence[Parameter],
+    cotangents: npt.NDArray[np.float64],
+    columns: npt.NDArray[np.floating],
+    track: Track,
+) -> None:
+    kernels = forward.current_kernels()
+    # One layout for all, though each pass perturbs one number: Taichi compiles longer than it runs.
+    layout = pipeline.layout(chosen, per_pixel=False)
+    kernels.allocate(layout)
+    scene = SceneValues.of(pipeline)
+    named = columns_of(chosen, pipeline.light_array.num_lights)
+    entries = np.arange(len(pipeline.rasterizer.pixels))
+    bands = [entries[start : start + forward.BAND] for start in range(0, len(entries), forward.BAND)]
+    for band in track(bands, "bands"):
+        sample = PixelSample.of(pipeline, band)
+        kernels.load(sample, scene)
+        for d, column in enumerate(named):
+            columns[d, sample.pixels] = kernels.differentiate(len(band), column, scene, cotangents, layout)
+
+
+def _fill_finite_difference(
+    pipeline: Pipeline,
+    chosen: Sequence[Parameter],
+    cotangents: npt.NDArray[np.float64],
+    columns: npt.NDArray[np.floating],
+    track: Track,
+) -> None:
+    named = columns_of(chosen, pipeline.light_array.num_lights)
+    units = scales(pipeline, named)
+    entries = np.arange(len(pipeline.rasterizer.pixels))
+    for d in track(range(len(named)), "columns"):
+        estimated = differences(pipeline, named[d : d + 1], units[d : d + 1, None], entries, cotangents)
+        columns[d, pipeline.rasterizer.pixels] = estimated.values[0] / units[d]
+
+
+_FILL = {
+    Method.batched: _fill_batched,
+    Method.loop: _fill_pixel_by_pixel,
+    Method.forward: _fill_forward,
+    Method.finite_difference: _fill_finite_difference,
+}

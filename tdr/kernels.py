@@ -17,15 +17,9 @@ What has a gradient is a Taichi field of ``BAND`` entries, made once a process; 
 So nothing is compiled again and no memory grows from scene to scene.
 """
 
-import functools
-from dataclasses import dataclass
-from types import SimpleNamespace
-
 from tdr import backend
-from tdr.backend import ti, tm
-from tdr.parameters import Parameter, Reads
-from tdr.stages.interpolator import barycentrics_at, interpolate
-from tdr.stages.transforms import model_to_world, turned, world_to_view
+from tdr.backend import ti
+from tdr.pixel import Layout, PixelFunctions
 
 # Pixels a launch: large enough to keep launches rare, small enough to bound the slots' memory (8 bytes a pixel and
 # column in float32).
@@ -37,66 +31,8 @@ BAND = 1 << 18
 vec3 = ti.types.vector(3, float)
 
 
-@functools.cache
-def _structs(_epoch: int, constants: tuple[str, ...]) -> SimpleNamespace:
-    """The structs that shaders get, in the precision that Taichi runs in; see :mod:`tdr.stages.shaders`."""
-    vector = ti.types.vector(3, float)
-    return SimpleNamespace(
-        Surface=ti.types.struct(position=vector, normal=vector, albedo=vector, to_eye=vector),
-        Light=ti.types.struct(to_light=vector, color=vector),
-        Constants=ti.types.struct(**dict.fromkeys(constants, float)),
-    )
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a kernel is compiled for.
-
-    Attributes:
-        camera: the camera's class.
-        shader: the shader's class.
-        parameters: all parameters of the scene; their numbers stand in this order in a row of values.
-        perturbed: the names of those that are perturbed.
-        per_pixel: whether each pixel has perturbations of its own or all share one.
-    """
-
-    camera: type
-    shader: type
-    parameters: tuple[Parameter, ...]
-    perturbed: frozenset[str] = frozenset()
-    per_pixel: bool = True
-
-    def offset(self, name: str) -> int:
-        """Where a parameter's numbers begin in a row of values."""
-        offset = 0
-        for parameter in self.parameters:
-            if parameter.name == name:
-                return offset
-            offset += parameter.size
-        raise KeyError(name)
-
-    def size(self, name: str) -> int:
-        """How many numbers a parameter has (for one light)."""
-        return next(p.size for p in self.parameters if p.name == name)
-
-    @property
-    def constants(self) -> tuple[str, ...]:
-        """The names of the shader's constants."""
-        return tuple(p.name for p in self.parameters if p.name.startswith("shader."))
-
-    @property
-    def structs(self) -> SimpleNamespace:
-        """The structs ``Surface``, ``Light`` and ``Constants`` that the shader's functions get."""
-        return _structs(backend.epoch(), tuple(name.removeprefix("shader.") for name in self.constants))
-
-    @property
-    def moves(self) -> bool:
-        """Whether a perturbed parameter is read before shading, so that geometry must be differentiated too."""
-        return any(p.reads is Reads.POSE for p in self.parameters if p.name in self.perturbed)
-
-
 @ti.data_oriented
-class PixelKernels:
+class PixelKernels(PixelFunctions):
     """The kernels and the fields that have gradients; one instance for each start of Taichi (:func:`current_kernels`).
 
     Attributes:
@@ -116,125 +52,6 @@ class PixelKernels:
         for parameter in layout.parameters:
             if parameter.name in layout.perturbed and parameter.name not in fields:
                 fields[parameter.name] = ti.Vector.field(parameter.size, float, shape, needs_grad=True)
-
-    @ti.func
-    def read(self, values: ti.template(), light, k, layout: ti.template(), name: ti.template()):
-        """A parameter with its perturbation, (size,)."""
-        offset = ti.static(layout.offset(name))
-        size = ti.static(layout.size(name))
-        value = ti.Vector([values[light, offset + i] for i in ti.static(range(size))])
-        if ti.static(name in layout.perturbed and layout.per_pixel):
-            value += self.slots[name][k]
-        elif ti.static(name in layout.perturbed):
-            value += self.shared[name][None]
-        return value
-
-    @ti.func
-    def locate(
-        self,
-        k,
-        pixel,
-        triangle,
-        vertices: ti.template(),
-        triangles: ti.template(),
-        normals: ti.template(),
-        normal_ids: ti.template(),
-        vertex_albedo: ti.template(),
-        rotations: ti.template(),
-        view: ti.template(),
-        values: ti.template(),
-        layout: ti.template(),
-    ):
-        """Where a pixel sees its triangle.
-
-        Returns:
-            weights (4,): barycentrics and facing; depth_ndc; position (3,) and unit normal (3,) on the side that the
-            camera sees, world space; the vertices' albedo (3,).
-        """
-        ndc_x = (2.0 * (pixel % ti.cast(view[1], ti.i32)) + 1.0) / view[1] - 1.0
-        ndc_y = 1.0 - (2.0 * (pixel // ti.cast(view[1], ti.i32)) + 1.0) / view[0]
-        aspect = view[1] / view[0]
-        model_rotation = ti.Matrix([[rotations[0, i, j] for j in range(3)] for i in range(3)])
-        camera_rotation = ti.Matrix([[rotations[1, i, j] for j in range(3)] for i in range(3)])
-        translation = self.read(values, 0, k, layout, "mesh.translation")
-        turn = self.read(values, 0, k, layout, "mesh.rotation")
-        scale = self.read(values, 0, k, layout, "mesh.scale")[0]
-        camera_position = self.read(values, 0, k, layout, "camera.position")
-        camera_turn = self.read(values, 0, k, layout, "camera.rotation")
-        focal = layout.camera.focal(self.read(values, 0, k, layout, layout.camera.lens)[0])
-
-        v_0 = triangles[triangle, 0]
-        v_1 = triangles[triangle, 1]
-        v_2 = triangles[triangle, 2]
-        world_0 = model_to_world(
-            ti.Vector([vertices[v_0, i] for i in range(3)]), model_rotation, turn, scale, translation
-        )
-        world_1 = model_to_world(
-            ti.Vector([vertices[v_1, i] for i in range(3)]), model_rotation, turn, scale, translation
-        )
-        world_2 = model_to_world(
-            ti.Vector([vertices[v_2, i] for i in range(3)]), model_rotation, turn, scale, translation
-        )
-        view_0 = world_to_view(world_0, camera_rotation, camera_turn, camera_position)
-        view_1 = world_to_view(world_1, camera_rotation, camera_turn, camera_position)
-        view_2 = world_to_view(world_2, camera_rotation, camera_turn, camera_position)
-        clip_0 = layout.camera.view_to_clip(view_0, focal, aspect, view[2], view[3])
-        clip_1 = layout.camera.view_to_clip(view_1, focal, aspect, view[2], view[3])
-        clip_2 = layout.camera.view_to_clip(view_2, focal, aspect, view[2], view[3])
-        weights = barycentrics_at(clip_0, clip_1, clip_2, ndc_x, ndc_y)
-        clip = interpolate(weights, clip_0, clip_1, clip_2)
-
-        n_0 = normal_ids[triangle, 0]
-        n_1 = normal_ids[triangle, 1]
-        n_2 = normal_ids[triangle, 2]
-        normal_model = interpolate(
-            weights,
-            ti.Vector([normals[n_0, i] for i in range(3)]),
-            ti.Vector([normals[n_1, i] for i in range(3)]),
-            ti.Vector([normals[n_2, i] for i in range(3)]),
-        )
-        normal = weights[3] * tm.normalize(turned(model_rotation @ normal_model, turn))
-        albedo = interpolate(
-            weights,
-            ti.Vector([vertex_albedo[v_0, i] for i in range(3)]),
-            ti.Vector([vertex_albedo[v_1, i] for i in range(3)]),
-            ti.Vector([vertex_albedo[v_2, i] for i in range(3)]),
-        )
-        return weights, clip[2] / clip[3], interpolate(weights, world_0, world_1, world_2), normal, albedo
-
-    @ti.func
-    def radiance_of(
-        self,
-        light,
-        k,
-        position,
-        normal,
-        albedo,
-        rotations: ti.template(),
-        values: ti.template(),
-        layout: ti.template(),
-    ):
-        """What one light contributes to a pixel, linear RGB, (3,); the first light brings the ambient term along."""
-        camera_rotation = ti.Matrix([[rotations[1, i, j] for j in range(3)] for i in range(3)])
-        to_eye = layout.camera.to_eye(
-            position,
-            self.read(values, light, k, layout, "camera.position"),
-            camera_rotation,
-            self.read(values, light, k, layout, "camera.rotation"),
-        )
-        factor = self.read(values, light, k, layout, "mesh.albedo")
-        surface = layout.structs.Surface(position, normal, factor * albedo, to_eye)
-        lamp = layout.structs.Light(
-            -tm.normalize(self.read(values, light, k, layout, "light.direction")),
-            self.read(values, light, k, layout, "light.color"),
-        )
-        constants = layout.structs.Constants(
-            *[self.read(values, light, k, layout, name)[0] for name in ti.static(layout.constants)]
-        )
-        radiance = layout.shader.reflect(surface, lamp, constants)
-        if light == 0:
-            radiance += layout.shader.ambient(surface, constants)
-        return radiance
 
     @ti.kernel
     def fill_g_buffer(
@@ -258,6 +75,8 @@ class PixelKernels:
         for k in range(pixels.shape[0]):
             _weights, _depth, position, normal, albedo = self.locate(
                 k,
+                0,
+                0,
                 pixels[k],
                 triangle_id[pixels[k]],
                 vertices,
@@ -295,6 +114,8 @@ class PixelKernels:
         for k in range(pixels.shape[0]):
             weights, depth, _position, _normal, _albedo = self.locate(
                 k,
+                0,
+                0,
                 pixels[k],
                 triangle_id[pixels[k]],
                 vertices,
@@ -331,6 +152,8 @@ class PixelKernels:
             self.radiance[k] += self.radiance_of(
                 light,
                 k,
+                light,
+                0,
                 positions[start + k],
                 unit_normals[start + k],
                 albedos[start + k],
@@ -364,6 +187,8 @@ class PixelKernels:
         for k in range(count):
             _weights, _depth, position, normal, albedo = self.locate(
                 k,
+                0,
+                0,
                 pixels[start + k],
                 triangle_id[pixels[start + k]],
                 vertices,
@@ -376,7 +201,9 @@ class PixelKernels:
                 values,
                 layout,
             )
-            self.radiance[k] += self.radiance_of(light, k, position, normal, albedo, rotations, values, layout)
+            self.radiance[k] += self.radiance_of(
+                light, k, light, 0, position, normal, albedo, rotations, values, layout
+            )
 
     @ti.kernel
     def clear_radiance(self, count: ti.i32):

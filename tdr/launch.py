@@ -16,6 +16,7 @@ import re
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,9 +30,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
-from tdr.config import SCHEMAS, Config, TrackingConfig, reject_unknown_keys
+from tdr.check_result import Verdict
+from tdr.config import SCHEMAS, Config, CustomShaderConfig, TrackingConfig, reject_unknown_keys
 from tdr.errors import InputError
-from tdr.record import environment_tags
+from tdr.record import RECORD, environment_tags
 from tdr.terminal import say, say_where
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ CONF = str(ROOT / "conf")
 # The sweep that this process runs, until it has ended; and the error that ended the process's job.
 _sweep: tuple[Sweep, TrackingProcess | None] | None = None
 _failure: Exception | None = None
+# Whether a check has failed that should fail the command.
+_check_failed = False
 # The stores that this process keeps runs in, by URI and experiment.
 _stores: dict[tuple[str | None, str], TrackingProcess] = {}
 
@@ -54,7 +58,10 @@ def register() -> None:
     for group, options in SCHEMAS.items():
         root[group] = "???"
         for name, schema in options.items():
-            store.store(group=f"schema/{group}", name=name, node=schema)
+            node = OmegaConf.structured(schema)
+            # The further keys of a custom shader are those that its file declares; Config checks them.
+            OmegaConf.set_struct(node, False if schema is CustomShaderConfig else None)
+            store.store(group=f"schema/{group}", name=name, node=node)
     store.store(group="schema", name="jacobian", node=root, package="_global_")
     OmegaConf.register_new_resolver("tdr_root", lambda: str(ROOT), replace=True)
     OmegaConf.register_new_resolver("tdr_folder_name", folder_name, replace=True)
@@ -244,21 +251,29 @@ def end_sweep(status: Literal["FAILED", "KILLED"] | None = None) -> bool:
         return True
     (sweep, store), _sweep = _sweep, None
     began = [path.parent for path in sweep.folder.glob("*/.hydra")]
-    statuses = []
-    for job in began:
-        record = job / "record.json"
-        statuses.append(json.loads(record.read_text(encoding="utf-8"))["status"] if record.exists() else "KILLED")
-    finished = statuses.count("FINISHED")
+    records: list[dict[str, Any]] = [
+        json.loads((job / RECORD).read_text(encoding="utf-8")) if (job / RECORD).exists() else {"status": "KILLED"}
+        for job in began
+    ]
+    finished = sum(record["status"] == "FINISHED" for record in records)
+    verdicts = Counter(record.get("tags", {}).get("tdr.check") for record in records)
     all_finished = finished == sweep.num_jobs and status is None
     say()
     say(f"sweep      {finished} of {sweep.num_jobs} jobs finished in {time.time() - sweep.start_time:.1f} s")
+    checks = ", ".join(f"{verdicts[v.value]} {v.value}" for v in Verdict if verdicts[v.value])
+    if checks:
+        say(f"checks     {checks}")
     say(f"output     {os.path.relpath(sweep.folder)}")
     if store is not None and sweep.run_id is not None:
         try:
             store.finish_sweep_run(
                 sweep.run_id,
                 status or ("FINISHED" if all_finished else "FAILED"),
-                metrics={"jobs/finished": finished, "jobs/failed": sweep.num_jobs - finished},
+                metrics={
+                    "jobs/finished": finished,
+                    "jobs/failed": sweep.num_jobs - finished,
+                    "jobs/check_failed": verdicts[Verdict.failed.value],
+                },
             )
             say_where("runs side by side", store.sweep_url(sweep.run_id), store.ui_command)
         except InputError as error:
@@ -274,6 +289,12 @@ def fail(error: Exception) -> None:
     print_error(error)
 
 
+def fail_check() -> None:
+    """Note that a job's check has failed; the process will exit with 2 unless something worse happens."""
+    global _check_failed
+    _check_failed = True
+
+
 def launch(main: Callable[[], None]) -> int:
     """Run a Hydra main function.
 
@@ -281,7 +302,8 @@ def launch(main: Callable[[], None]) -> int:
         main: the decorated function.
 
     Returns:
-        The exit status: 0, 1 if anything failed, 130 after Ctrl-C.
+        The exit status: 0, 2 if everything was computed but a check failed, 1 if anything else failed, 130 after
+        Ctrl-C.
     """
     register()
     # With HYDRA_FULL_ERROR set, Hydra lets its errors through to here instead of printing them itself.
@@ -301,7 +323,9 @@ def launch(main: Callable[[], None]) -> int:
         end_sweep(ending)
         for store in _stores.values():
             store.close()
-    return status if _failure is None else max(status, 1)
+    if _failure is not None:
+        return max(status, 1)
+    return status or (2 if _check_failed else 0)
 
 
 def print_error(error: Exception) -> None:

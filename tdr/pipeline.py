@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
@@ -13,15 +14,16 @@ from tdr import backend
 from tdr.backend import ti
 from tdr.config import Config, ImageConfig, MeshConfig, select_parameters
 from tdr.errors import InputError
-from tdr.kernels import BAND, Layout, current_kernels
+from tdr.kernels import BAND, current_kernels
 from tdr.mesh import TriangleMesh
 from tdr.normals import NormalsEstimator
 from tdr.parameters import Parameter, Reads, columns_of, parameters_of
+from tdr.pixel import Layout
 from tdr.stages.camera import CAMERAS, Camera, PerspectiveCamera
 from tdr.stages.interpolator import TriangleAttributeInterpolator
 from tdr.stages.lights import DirectionalLightArray
 from tdr.stages.rasterizer import TriangleRasterizer
-from tdr.stages.shaders import SHADERS, BlinnPhongShader
+from tdr.stages.shaders import BlinnPhongShader, build_shader
 from tdr.stages.transforms import rotation_matrix
 
 
@@ -118,7 +120,7 @@ class Pipeline:
             mesh,
             camera=CAMERAS[type(config.camera)](**vars(config.camera)),
             light_array=DirectionalLightArray(**vars(config.light)),
-            shader=SHADERS[type(config.shader)](**vars(config.shader)),
+            shader=build_shader(config.shader),
             placement=config.mesh,
             resolution=(config.image.height, config.image.width),
         )
@@ -146,6 +148,10 @@ class Pipeline:
             current |= {"light.direction": direction, "light.color": color}
             rows.append(np.concatenate([np.atleast_1d(current[p.name]) for p in self.parameters]))
         return np.array(rows, dtype=np.float64)
+
+    def rotations(self) -> npt.NDArray[np.float64]:
+        """The current orientations of the mesh and of the camera, (2, 3, 3)."""
+        return np.stack([rotation_matrix(self.placement.rotation), self.camera.rotation()])
 
     def layout(self, perturbed: Sequence[Parameter] = (), per_pixel: bool = True) -> Layout:
         """What kernels are compiled for, given what is perturbed; the perturbations are allocated."""
@@ -178,7 +184,7 @@ class Pipeline:
         self.rasterizer.forward(
             self.mesh,
             model=np.array([self.placement.scale, *self.placement.translation], dtype=np.float64),
-            rotations=self._rotations(),
+            rotations=self.rotations(),
             view=np.array([*settings.position, self.camera.lens_value(), width / height, settings.near, settings.far]),
             camera=type(self.camera),
             cull_back_faces=self.placement.cull_back_faces,
@@ -265,6 +271,19 @@ class Pipeline:
                 first += parameter.size * (num_lights if parameter.per_light else 1)
         return np.array([columns[name] for name in sorted(columns)], dtype=np.int32)
 
+    def restricted(self, entries: npt.NDArray[np.integer]) -> Pipeline:
+        """This pipeline, as it was rendered last, with some of its covered pixels only; all else is shared with it.
+
+        Args:
+            entries: (N,) entries of the list of covered pixels.
+        """
+        part = copy.copy(self)
+        part.rasterizer = copy.copy(self.rasterizer)
+        part.rasterizer.pixels = self.rasterizer.pixels[entries]
+        part.interpolator = copy.copy(self.interpolator)
+        part.interpolator.g_buffer = tuple(np.ascontiguousarray(a[entries]) for a in self.interpolator.g_buffer)
+        return part
+
     def compute_g_buffer(self) -> dict[str, npt.NDArray[np.generic]]:
         """What each pixel sees, as images to look at.
 
@@ -291,16 +310,13 @@ class Pipeline:
             images[name] = image.reshape(*self.resolution, *values.shape[1:])
         return images
 
-    def _rotations(self) -> npt.NDArray[np.float64]:
-        return np.stack([rotation_matrix(self.placement.rotation), self.camera.rotation()])
-
     def _surface_arguments(self) -> tuple[npt.NDArray[np.generic], ...]:
         settings = self.camera.settings
         return (
             self.rasterizer.pixels,
             self.rasterizer.triangle_id_buffer.reshape(-1),
             *self.interpolator.attributes,
-            self._rotations(),
+            self.rotations(),
             np.array([*self.resolution, settings.near, settings.far], dtype=np.float64),
             self.values(),
         )
@@ -308,7 +324,7 @@ class Pipeline:
     def _launch_arguments(self, layout: Layout) -> tuple[Any, ...]:
         if layout.moves:
             return (*self._surface_arguments(), layout)
-        return (*self.interpolator.g_buffer, self._rotations(), self.values(), layout)
+        return (*self.interpolator.g_buffer, self.rotations(), self.values(), layout)
 
     def _check_settings(self) -> None:
         for settings in (self.camera.settings, self.light_array.settings, self.shader.settings, self.placement):

@@ -12,14 +12,31 @@ against the way its light travels) and ``color`` (linear RGB). ``constants`` has
 
 Both functions are differentiated as they stand, with respect to all their arguments. A singular point of a formula
 (a power of zero, a root of zero) is guarded by an ``if`` around it: ``max`` and ``select`` let a NaN through.
+
+A file of the user's own holds the same two functions at its top level, and its constants as ``parameters``
+(:class:`CustomShader`, :mod:`tdr.shader_file`).
 """
 
+import contextlib
+import functools
+import hashlib
+import inspect
+import linecache
+import re
+import sys
+import traceback
+import types
+from collections.abc import Iterator
 from typing import Any
 
 import taichi as ti
 import taichi.math as tm
 
-from tdr.config import BlinnPhongConfig, LambertianConfig, ShaderConfig
+from tdr import backend
+from tdr.config import BlinnPhongConfig, CustomShaderConfig, LambertianConfig, ShaderConfig
+from tdr.errors import InputError
+from tdr.shader_file import ShaderFile, read_shader_file
+from tdr.shader_rules import fatal, refusals
 
 
 class BlinnPhongShader:
@@ -106,4 +123,148 @@ class LambertianShader:
         return constants.ambient * surface.albedo
 
 
-SHADERS: dict[type[ShaderConfig], Any] = {BlinnPhongConfig: BlinnPhongShader, LambertianConfig: LambertianShader}
+class CustomShader:
+    """A shader from a file of the user's own, outside the package.
+
+    Args:
+        path: the file (:mod:`tdr.shader_file`); relative paths start at the working directory.
+        **constants: values of its parameters, where they are not the defaults that it declares.
+
+    Attributes:
+        file: the file as it was read.
+
+    Raises:
+        InputError: if the file cannot be used or declares no such parameter, or a value is not a finite number.
+    """
+
+    Config = ShaderConfig
+    file: ShaderFile
+
+    def __new__(cls, path="", **constants):  # noqa: D102
+        # Kernels are compiled for a class: one for each content of a file, so that only a changed file is compiled.
+        return super().__new__(_class_of(read_shader_file(path), backend.epoch()) if cls is CustomShader else cls)
+
+    def __init__(self, path, **constants) -> None:
+        self.file.check_names(constants)
+        self.settings = self.Config(**constants)
+
+
+SHADERS: dict[type[ShaderConfig], Any] = {
+    BlinnPhongConfig: BlinnPhongShader,
+    LambertianConfig: LambertianShader,
+    CustomShaderConfig: CustomShader,
+}
+
+
+def build_shader(settings: ShaderConfig) -> Any:
+    """The shader that settings describe.
+
+    Raises:
+        InputError: if they name a file that cannot be used.
+    """
+    # Settings of a custom shader are of a subclass, which has its parameters.
+    schema = next(schema for schema in SHADERS if isinstance(settings, schema))
+    return SHADERS[schema](**vars(settings))
+
+
+@contextlib.contextmanager
+def explained(shader: Any) -> Iterator[None]:
+    """Turn what Taichi says of a user's shader into one line that names the file, the line and the reason.
+
+    Taichi compiles a kernel when it is first called, so this goes around the first rendering and differentiation.
+
+    Args:
+        shader: the shader that the kernels called in this block are compiled for.
+
+    Raises:
+        InputError: if the shader is a :class:`CustomShader` and Taichi refuses what it does.
+    """
+    if not isinstance(shader, CustomShader):
+        yield
+        return
+    # What is raised is also logged, by Taichi's C++ side and without a word about the user's code.
+    ti.set_logging_level(ti.CRITICAL)
+    try:
+        yield
+    except ti.TaichiCompilationError as error:
+        lines = re.findall(rf'File "{re.escape(_source_name(shader.file))}", line (\d+)', str(error))
+        reason = str(error).strip().splitlines()[-1].rstrip(".")
+        raise InputError(
+            f"{shader.file.where(*lines[-1:])} Taichi must be able to compile it; got: {reason}."
+        ) from error
+    except RuntimeError as error:
+        if "auto_diff" not in str(error):
+            raise
+        # Taichi does not say where.
+        refused = refusals(shader.file.source)
+        line, reason = (refused[0].line, refused[0].text) if refused else (None, str(error).strip())
+        raise InputError(f"{shader.file.where(line)} Taichi must be able to differentiate it; got: {reason}") from error
+    finally:
+        ti.set_logging_level(ti.ERROR)
+
+
+def _source_name(file: ShaderFile) -> str:
+    """What Python and Taichi call a shader file; another content of it has another name."""
+    return f"<{file.path} {hashlib.sha1(file.source.encode()).hexdigest()[:8]}>"
+
+
+@functools.cache
+def _class_of(file: ShaderFile, _epoch: int) -> type[CustomShader]:
+    # The file runs again after a restart of Taichi, which ends the life of any field that it made.
+    name = _source_name(file)
+    # Taichi reads the source whenever it compiles. An entry without a time is kept as it is when the file changes.
+    linecache.cache[name] = (len(file.source), None, file.source.splitlines(keepends=True), name)
+    module = sys.modules[name] = types.ModuleType(name)
+    try:
+        exec(compile(file.source, name, "exec", dont_inherit=True), vars(module))
+    except Exception as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
+        raise InputError(
+            f"{file.where(*lines[-1:])} the file must run; got {type(error).__name__}: {error}."
+        ) from error
+    for function in file.functions:
+        if not getattr(vars(module)[function], "_is_taichi_function", False):
+            raise InputError(f"{file.where()} {function} must be decorated with @ti.func; it is not.")
+    for violation in fatal(file.source):
+        raise InputError(f"{file.where(violation.line)} must not end the process. {violation.text}")
+    reflect_in_file = module.reflect
+    ambient_in_file = getattr(module, "ambient", _no_ambient)
+
+    @ti.func
+    def reflect(surface, light, constants):
+        color = reflect_in_file(surface, light, constants)
+        ti.static(_check_color(reflect_in_file, color))
+        return color
+
+    @ti.func
+    def ambient(surface, constants):
+        color = ambient_in_file(surface, constants)
+        ti.static(_check_color(ambient_in_file, color))
+        return color
+
+    attributes = {"file": file, "Config": file.settings_class(ShaderConfig)}
+    return type(
+        "CustomShader",
+        (CustomShader,),
+        {"reflect": staticmethod(reflect), "ambient": staticmethod(ambient), **attributes},
+    )
+
+
+@ti.func
+def _no_ambient(surface, constants):
+    return 0.0 * surface.albedo
+
+
+def _check_color(function: Any, color: Any) -> bool:
+    """Check, while Taichi compiles, what a function of a shader file returns: other shapes would end the process."""
+    shape: Any = getattr(color, "shape", None)
+    if isinstance(color, ti.lang.expr.Expr):
+        shape = tuple(color.get_shape()) if color.is_tensor() else ()
+    if shape != (3,):
+        got = {None: type(color).__name__, (): "one number or nothing"}.get(shape, f"shape {shape}")
+        code = inspect.unwrap(function).__code__
+        raise ti.TaichiCompilationError(
+            f'File "{code.co_filename}", line {code.co_firstlineno}\n'
+            f"{function.__name__} must return linear RGB, a vector of 3; got {got}"
+        )
+    return True

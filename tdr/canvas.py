@@ -1,0 +1,187 @@
+"""A picture that is being drawn: panels, areas, lines and text on white. matplotlib is imported with the first one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Picture = npt.NDArray[np.uint8]
+Color = tuple[int, int, int]
+
+INK: Color = (34, 34, 34)
+WHITE: Color = (255, 255, 255)
+
+# Okabe and Ito, "Color Universal Design", 2008: told apart also without red or green
+BLACK: Color = (0, 0, 0)
+ORANGE: Color = (230, 159, 0)
+SKY_BLUE: Color = (86, 180, 233)
+GREEN: Color = (0, 158, 115)
+YELLOW: Color = (240, 228, 66)
+BLUE: Color = (0, 114, 178)
+VERMILION: Color = (213, 94, 0)
+PURPLE: Color = (204, 121, 167)
+
+
+LEGEND_STEP = 1.4  # from row to row of a legend, in font sizes
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a colour stands for: one entry of a legend."""
+
+    color: Color
+    label: str
+
+
+class Canvas:
+    """A picture that is being drawn, in pixels from its top left corner.
+
+    It uses matplotlib's renderer itself, because a ``Figure`` resamples the panels and lays out each text repeatedly.
+
+    Args:
+        width: in pixels.
+        height: in pixels.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        from matplotlib.backends.backend_agg import RendererAgg
+
+        renderer: Any = RendererAgg
+        self._renderer = renderer(width, height, 72)  # at 72 dpi a point is a pixel
+        self._buffer: Picture = np.asarray(self._renderer.buffer_rgba())
+        self._buffer[:] = 255
+        self.width = width
+        self._panels: list[tuple[int, int, Picture]] = []
+        self._texts: list[tuple[float, float, str, float, float, float]] = []
+
+    def paste(self, left: int, top: int, panel: Picture) -> None:
+        """Put a panel with a thin frame around it, above all else."""
+        self._panels.append((left, top, panel))
+
+    def fill(self, left: int, top: int, right: int, bottom: int, color: Color) -> None:
+        """Fill a rectangle."""
+        self._buffer[top:bottom, left:right, :3] = color
+
+    def polygon(self, corners: Sequence[tuple[float, float]], color: Color) -> None:
+        """Fill a polygon, given its corners (x, y)."""
+        style = self._style(color, 0)
+        self._renderer.draw_path(style, *self._path(np.array(corners, float)), _unit(color))
+
+    def line(self, points: npt.NDArray[np.float64], color: Color, width: float, *, dashed: bool) -> None:
+        """Draw a line through points: solid with a dot at each, or dashed.
+
+        Args:
+            points: (N, 2), x and y; where one is NaN, the line is interrupted.
+            color: its colour.
+            width: in pixels.
+            dashed: whether it is dashed.
+        """
+        from matplotlib.path import Path
+        from matplotlib.transforms import Affine2D
+
+        style = self._style(color, width)
+        if dashed:
+            style.set_dashes(0, [3 * width, 2 * width])
+        path, flip = self._path(points)
+        self._renderer.draw_path(style, path, flip, None)
+        if not dashed:
+            dot, radius = Path.unit_circle(), Affine2D().scale(1.5 * width)
+            self._renderer.draw_markers(self._style(color, 0), dot, radius, path, flip, _unit(color))
+
+    def write(self, x: float, baseline: float, text: str, size: float, width: float, align: float = 0.5) -> None:
+        """Write one line of text of a given font size, smaller where that is wider than ``width``.
+
+        Args:
+            x: where the text is.
+            baseline: the y of its baseline.
+            text: the text.
+            size: the font size.
+            width: how wide it may be.
+            align: the share of the text that is to the left of ``x``.
+        """
+        self._texts.append((x, baseline, text, size, width, align))
+
+    def legend(self, rows: Sequence[Sequence[Key]], left: int, top: float, width: float, size: float) -> None:
+        """Write rows of keys, each row ``LEGEND_STEP`` font sizes below the last; the keys of a row share its width."""
+        side = round(0.8 * size)
+        for i, row in enumerate(rows):
+            baseline, cell = top + (i + 0.9) * LEGEND_STEP * size, width / len(row)
+            for j, key in enumerate(row):
+                x = round(left + j * cell)
+                self.paste(x + 1, round(baseline) - side, np.full((side, side, 3), key.color, np.uint8))
+                self.write(x + 1.3 * size, baseline, key.label, size, cell - 1.8 * size, align=0)
+
+    def picture(self) -> Picture:
+        """What was drawn, (height, width, 3) sRGB."""
+        import matplotlib
+
+        with matplotlib.rc_context({"text.hinting": "no_hinting"}):  # text is as wide as its size, and drawn faster
+            for text in self._texts:
+                self._draw_text(*text)
+        height, width = self._buffer.shape[:2]
+        picture = np.empty((height, width, 3), np.uint8)
+        for channel in range(3):  # five times faster than all at once
+            picture[..., channel] = self._buffer[..., channel]
+        for left, top, panel in self._panels:
+            bottom, right = top + panel.shape[0], left + panel.shape[1]
+            picture[top - 1 : bottom + 1, [left - 1, right]] = INK
+            picture[[top - 1, bottom], left:right] = INK
+            picture[top:bottom, left:right] = panel
+        return picture
+
+    def _draw_text(self, x: float, baseline: float, text: str, size: float, width: float, align: float) -> None:
+        from matplotlib.font_manager import FontProperties
+
+        font = FontProperties(family="DejaVu Sans", size=size)
+        extent = self._renderer.get_text_width_height_descent(text, font, False)[0]
+        if extent > width:
+            font.set_size(size * width / extent)
+            extent = width
+        self._renderer.draw_text(self._style(INK, 0), x - align * extent, baseline, text, font, 0)
+
+    def _style(self, color: Color, width: float) -> Any:
+        style = self._renderer.new_gc()
+        style.set_foreground(_unit(color))
+        style.set_linewidth(width)
+        return style
+
+    def _path(self, points: npt.NDArray[np.float64]) -> tuple[Any, Any]:
+        """A path, and the transform that flips it: the renderer counts from the bottom."""
+        from matplotlib.path import Path
+        from matplotlib.transforms import Affine2D
+
+        return Path(points), Affine2D().scale(1, -1).translate(0, len(self._buffer))
+
+
+def _unit(color: Color) -> tuple[float, ...]:
+    return tuple(level / 255 for level in color)
+
+
+def encircle(panel: Picture, marked: npt.NDArray[np.bool_], color: Color) -> None:
+    """Draw a line around pixels, at a distance, so that even a single one of them is seen.
+
+    Args:
+        panel: (height, width, 3) sRGB, changed in place; the marked pixels keep their colours.
+        marked: (height, width), which pixels.
+        color: of the line, which has a white edge on both sides.
+    """
+    if not marked.any():
+        return
+    unit = max(1, max(marked.shape) // 256)
+    rows, columns = np.flatnonzero(marked.any(axis=1)), np.flatnonzero(marked.any(axis=0))
+    around = tuple(slice(max(0, i[0] - 8 * unit), i[-1] + 8 * unit + 1) for i in (rows, columns))
+    inner, line, line_end, end = (_dilate(marked[around], distance * unit) for distance in (4, 5, 7, 8))
+    panel[around][end & ~inner] = WHITE
+    panel[around][line_end & ~line] = color
+
+
+def _dilate(marked: npt.NDArray[np.bool_], distance: int) -> npt.NDArray[np.bool_]:
+    """The pixels that have a marked one at most so far away, across, down and diagonally."""
+    for _ in range(2):
+        seen = np.cumsum(np.pad(marked, ((distance + 1, distance), (0, 0))), axis=0, dtype=np.int32)
+        marked = (seen[2 * distance + 1 :] > seen[: -2 * distance - 1]).T
+    return marked

@@ -1,0 +1,457 @@
+"""Checks Jacobian images by methods that share nothing with the one that made them.
+
+The judge is :mod:`tdr.finite_difference`: the plain renderer under displaced settings, in float64 in every run, with an
+error bound for every entry. A *quick* check compares every column at random pixels, and a random direction v in the
+space of all columns at many more, where it also compares <w, Jv> with <J^T w, v> for a random cotangent w. A *full*
+check compares every pixel of every column, leaves out the steps at which a pixel sees another triangle, and compares
+with forward mode and, at a few pixels, with the one-pixel loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tdr.check_result import CheckResult, ColumnCheck, DirectionCheck, Entry, Place, StepCurve, Verdict
+from tdr.comparison import UNDERFLOW, Comparison, Surroundings, compare, compare_direction
+from tdr.config import CheckMode, Method
+from tdr.diagnosis import Circumstances, diagnose, diagnose_image
+from tdr.errors import InputError, check_choice
+from tdr.evaluation import SceneValues
+from tdr.explanation import Entries
+from tdr.finite_difference import EPS, STEPS, Differences, differences, scales
+from tdr.jacobian import Track, compute_at, silently
+from tdr.jacobian_images import JacobianImages
+from tdr.parameters import Column, Parameter
+from tdr.pipeline import Pipeline
+
+Array = npt.NDArray[np.float64]
+
+# How many pixels a quick check looks at in every column, and along its random direction.
+SAMPLE = 512
+DIRECTION_SAMPLE = 4096
+# The steps along a random direction: where the bounds are near their least, and the smallest, which show kinks.
+DIRECTION_STEPS: Array = STEPS[5:]
+# At how many pixels a full check runs the one-pixel loop.
+LOOP_SAMPLE = 16
+# A column is comparable if at least this part of its pixels is.
+ENOUGH = 0.5
+# At most so many pixels, as a part, may be left out for a kink that no light explains, or because their triangle
+# changes within the least steps, of those that are beside another triangle: both are lines on the image, of no width.
+BUDGET = 1e-2
+# An image jitters if at least this part of its pixels does, by more than this part of their value: half of the digits
+# between those of float64 and of float32, for what the condition of a pixel may cost.
+JITTERING = 1e-2
+JITTER = 2.0**-38
+
+
+def check_jacobian(pipeline: Pipeline, jacobian: JacobianImages, mode: CheckMode | str = "quick") -> CheckResult:
+    """Check Jacobian images of what a pipeline rendered last.
+
+    Args:
+        pipeline: the scene, with the settings that the Jacobian images belong to.
+        jacobian: what :func:`tdr.compute_jacobian` computed of it.
+        mode: ``quick``: random pixels and a random direction; ``full``: every pixel of every column.
+
+    Returns:
+        Errors, tolerances and a verdict for every column and the whole, with findings in words.
+
+    Raises:
+        InputError: if the mode is neither, or the Jacobian images are of another size than the pipeline's image.
+    """
+    if mode not in ("quick", "full", CheckMode.quick, CheckMode.full):
+        raise InputError(f"mode must be 'quick' or 'full'; got {mode!r}.")
+    if jacobian.triangle_id.shape != tuple(pipeline.resolution):
+        raise InputError(
+            f"jacobian must have the size of the pipeline's image, {pipeline.resolution}; "
+            f"got {jacobian.triangle_id.shape}."
+        )
+    return check(pipeline, jacobian, check_choice("mode", CheckMode, mode))
+
+
+def check(pipeline: Pipeline, images: JacobianImages, mode: CheckMode, track: Track = silently) -> CheckResult:
+    """Check Jacobian images of what a pipeline rendered last.
+
+    Args:
+        pipeline: the scene, with the settings that the Jacobian images belong to.
+        images: its Jacobian images.
+        mode: ``quick`` or ``full``.
+        track: wraps the loop over parameters, to show progress.
+    """
+    if len(pipeline.rasterizer.pixels) == 0:
+        height, width = pipeline.resolution
+        nothing = np.full((height, width), np.nan)
+        return CheckResult(
+            mode=mode.value,
+            precision=images.precision,
+            method=images.method,
+            reference=_REFERENCE,
+            verdict=Verdict.not_comparable,
+            columns=(),
+            direction=None,
+            findings=("Nothing is visible, so there is nothing to compare.",),
+            sampled=0,
+            place=np.zeros((height, width), np.uint8),
+            error=nothing,
+            excess=nothing.copy(),
+            curve=None,
+        )
+    return _Check(pipeline, images, mode).run(track)
+
+
+_REFERENCE = "central differences in float64"
+
+
+@dataclass(frozen=True)
+class _Direction:
+    """A random direction (D,), and what comparing it at some pixels showed."""
+
+    surroundings: Surroundings
+    tangent: Array
+    comparison: Comparison
+
+
+class _Check:
+    """A check of one set of Jacobian images, with what it has found so far."""
+
+    def __init__(self, pipeline: Pipeline, images: JacobianImages, mode: CheckMode) -> None:
+        self.pipeline = pipeline
+        self.images = images
+        self.mode = mode
+        self.rng = np.random.default_rng(0)
+        self.covered = len(pipeline.rasterizer.pixels)
+        # maps over all pixels, row by row
+        self.place = np.where(images.triangle_id.reshape(-1) >= 0, Place.unsampled, Place.background).astype(np.uint8)
+        self.error, self.excess = np.full((2, self.place.size), np.nan)
+        self.findings: list[str] = []
+        self.wrong = False
+
+    def run(self, track: Track) -> CheckResult:
+        direction = self.direction() if self.mode is CheckMode.quick else None
+        entries = np.arange(self.covered) if direction is None else self.sample(direction)
+        surroundings = Surroundings(self.pipeline, entries)
+        others = self.other_engines(entries)
+        # A quick check evaluates all columns at once, a full one needs the memory for one parameter at a time.
+        parameters = self.images.parameters
+        groups = [parameters] if direction is not None else [(parameter,) for parameter in parameters]
+        checks: list[ColumnCheck] = []
+        circumstances: Circumstances | None = None
+        for group in track(groups, "checks"):
+            chosen = np.array([column.parameter in group for column in self.images.columns])
+            columns = [column for column in self.images.columns if column.parameter in group]
+            comparison = compare(
+                self.pipeline,
+                self.images,
+                columns,
+                surroundings,
+                moving=direction is None,
+                reverse=others["again"][chosen],
+            )
+            if circumstances is None:
+                circumstances = self.judge_image(comparison.estimated, surroundings)
+            here = {name: values[chosen] for name, values in others.items()}
+            checks += self.judge_columns(columns, comparison, surroundings, here, circumstances)
+            right = entries[(np.nan_to_num(comparison.excess, nan=0.0) <= 1.0).all(axis=(0, 2))]
+        directional = None if direction is None else self.judge_direction(direction, right)
+        verdicts = {check.verdict for check in checks}
+        verdict = Verdict.passed
+        if self.wrong or Verdict.failed in verdicts:
+            verdict = Verdict.failed
+        elif Verdict.not_comparable in verdicts:
+            verdict = Verdict.not_comparable
+        shape = self.images.triangle_id.shape
+        result = CheckResult(
+            mode=self.mode.value,
+            precision=self.images.precision,
+            method=self.images.method,
+            reference=_REFERENCE,
+            verdict=verdict,
+            columns=tuple(checks),
+            direction=directional,
+            findings=tuple(self.findings),
+            sampled=len(entries),
+            place=self.place.reshape(shape),
+            error=self.error.reshape(shape),
+            excess=self.excess.reshape(shape),
+            curve=None,
+        )
+        return replace(result, curve=self.curve(result.worst))
+
+    def other_engines(self, entries: npt.NDArray[np.integer]) -> dict[str, npt.NDArray[np.floating]]:
+        """The same derivatives (D, N, C) computed again, and in a full check by forward mode."""
+        images, parameters = self.images, self.images.parameters
+        again = Method.forward if images.method == Method.forward.value else Method.batched
+        engines = {"again": compute_at(self.pipeline, parameters, images.cotangents, entries, again)}
+        if self.mode is CheckMode.full:
+            engines["forward"] = compute_at(self.pipeline, parameters, images.cotangents, entries, Method.forward)
+            few = np.sort(self.rng.choice(len(entries), min(LOOP_SAMPLE, len(entries)), replace=False))
+            loop = compute_at(self.pipeline, parameters, images.cotangents, entries[few], Method.loop)
+            batched = compute_at(self.pipeline, parameters, images.cotangents, entries[few], Method.batched)
+            if not np.array_equal(loop, batched, equal_nan=True):
+                self.fail("One reverse pass a pixel gives other numbers than one reverse pass for all pixels.")
+        return engines
+
+    def fail(self, finding: str) -> None:
+        """Note what is wrong with the whole."""
+        self.wrong = True
+        self.findings.append(finding)
+
+    # ------------------------------------------------------------------------------------------- a random direction
+
+    def direction(self) -> _Direction:
+        """Compare a random direction at random pixels."""
+        images = self.images
+        entries = np.sort(self.rng.choice(self.covered, min(DIRECTION_SAMPLE, self.covered), replace=False))
+        surroundings = Surroundings(self.pipeline, entries)
+        tangent = self.rng.standard_normal(len(images.columns)) * scales(self.pipeline, images.columns)
+        comparison = compare_direction(self.pipeline, images, tangent, surroundings, DIRECTION_STEPS)
+        return _Direction(surroundings, tangent, comparison)
+
+    def sample(self, direction: _Direction) -> npt.NDArray[np.intp]:
+        """Where every column is compared: where the direction is off, at the boundary, and at random."""
+        entries = direction.surroundings.entries
+        excess = np.fmax.reduce(direction.comparison.excess[0], axis=1)
+        off = np.flatnonzero(excess > 1.0)
+        boundary = self.rng.permutation(np.flatnonzero(direction.surroundings.place == Place.boundary))
+        anywhere = self.rng.permutation(len(entries))
+        order = np.concatenate([off[np.argsort(-excess[off])][: SAMPLE // 4], boundary[: SAMPLE // 4], anywhere])
+        _, first = np.unique(order, return_index=True)
+        return np.asarray(entries[np.sort(order[np.sort(first)][:SAMPLE])])
+
+    def judge_direction(self, direction: _Direction, right: npt.NDArray[np.intp]) -> DirectionCheck:
+        """Judge a direction; ``right`` are entries where every column is right.
+
+        A derivative along a direction is the sum of the columns', so where all of them are right it is the finite
+        differences along the direction that are wrong: a kink is harder to see there.
+        """
+        surroundings, comparison = direction.surroundings, direction.comparison
+        excess = np.where(np.isin(surroundings.entries, right)[:, None], np.nan, comparison.excess[0])
+        out_of_tolerance = int(np.count_nonzero(excess > 1.0))
+        counts = comparison.comparable[0] & np.isfinite(comparison.tested[0])
+        counts &= ~(comparison.excess[0] > 1.0) | (excess > 1.0)
+        weights = np.where(counts, self.rng.standard_normal(counts.shape), 0.0)
+        columns = [np.nan_to_num(surroundings.of_image(self.images.column(c))) for c in self.images.columns]
+        result = DirectionCheck(
+            tangent=float(np.sum(weights * np.where(counts, comparison.reference[0], 0.0))),
+            cotangent=float(np.dot(direction.tangent, [np.sum(weights * column) for column in columns])),
+            tolerance=float(np.sum(np.abs(weights) * np.where(counts, comparison.tolerance[0], 0.0))),
+            pixels=int(np.count_nonzero(counts.any(axis=1))),
+            out_of_tolerance=out_of_tolerance,
+        )
+        self.paint(
+            surroundings,
+            replace(
+                comparison,
+                places=np.where(
+                    (comparison.excess > 1.0).any(axis=2) & np.isnan(excess).all(axis=1), Place.kink, comparison.places
+                ).astype(np.uint8),
+            ),
+            np.max(np.abs(comparison.reference), initial=0.0, where=comparison.comparable),
+        )
+        if out_of_tolerance:
+            self.fail(
+                f"Along a random direction in the space of all columns {out_of_tolerance} of {excess.size} entries are "
+                "out of tolerance."
+            )
+        elif abs(result.tangent - result.cotangent) > result.tolerance:
+            self.fail("For a random direction v and a random cotangent w, <w, Jv> is not <J^T w, v>.")
+        return result
+
+    # ----------------------------------------------------------------------------------------------------- the image
+
+    def judge_image(self, estimated: Differences, surroundings: Surroundings) -> Circumstances:
+        """Find out whether the image is finite, comes out the same again, and is as exact as its precision."""
+        rendered = surroundings.of_image(self.images.image) @ self.images.cotangents.T
+        single = self.images.precision == "f32"
+        roundoff = float(np.finfo(np.float32).eps) / EPS if single else 1.0
+        jitter = estimated.jitter.max(axis=0)
+        allowed = roundoff * estimated.noise + jitter + UNDERFLOW[self.images.precision]
+        other = np.abs(rendered - estimated.image) > allowed
+        if other.any():
+            self.fail(
+                f"The rendering is not what its settings give at {np.count_nonzero(other.any(axis=1))} of {len(other)} "
+                "pixels. Usual causes: settings that were changed after the rendering, a buffer of an earlier one."
+            )
+        brightness = np.maximum(np.abs(estimated.image), np.finfo(np.float64).tiny)
+        jitters = jitter > JITTER * brightness
+        # In a float32 run a cast to float32 is no fault.
+        matters = not single and np.count_nonzero(jitters) >= max(3, JITTERING * jitters.size)
+        circumstances = Circumstances(
+            precision=self.images.precision,
+            image_finite=bool(np.isfinite(rendered).all()),
+            image_repeats=estimated.repeats,
+            noise=float(np.median((jitter / brightness)[jitters])) if matters else 0.0,
+            noise_allowed=float(np.median(estimated.noise / brightness)),
+            values=self.values(),
+        )
+        for finding in diagnose_image(circumstances):
+            self.fail(finding)
+        return circumstances
+
+    def values(self) -> dict[Parameter, Array]:
+        """The parameters' current values, each of its shape."""
+        scene = SceneValues.of(self.pipeline)
+        return {
+            p: (scene[p.name] if p.per_light else scene[p.name][0]).reshape(p.shape(self.images.num_lights))
+            for p in self.pipeline.parameters
+        }
+
+    # --------------------------------------------------------------------------------------------------- the columns
+
+    def judge_columns(
+        self,
+        columns: Sequence[Column],
+        comparison: Comparison,
+        surroundings: Surroundings,
+        engines: dict[str, npt.NDArray[np.floating]],
+        circumstances: Circumstances,
+    ) -> list[ColumnCheck]:
+        """Judge columns by what comparing them showed."""
+        finite = [np.abs(self.images.column(column)[np.isfinite(self.images.column(column))]) for column in columns]
+        known = np.nan_to_num(np.abs(comparison.reference)).max(axis=(1, 2), initial=0.0, where=comparison.comparable)
+        scale = np.array([float(magnitudes.max(initial=0.0)) for magnitudes in finite])
+        scale = np.where(scale > 0.0, scale, known)
+        self.paint(surroundings, comparison, scale)
+        rows_columns = np.stack(np.divmod(surroundings.pixels, self.images.triangle_id.shape[1]), axis=1)
+        repeats = self.images.method != Method.finite_difference.value
+        compared = [
+            Entries(
+                column,
+                rows_columns,
+                comparison.tested[d],
+                comparison.reference[d],
+                comparison.tolerance[d],
+                comparison.comparable[d],
+                engines["again"][d].astype(np.float64) if repeats else None,
+            )
+            for d, column in enumerate(columns)
+        ]
+        checks = []
+        for d, entries in enumerate(compared):
+            siblings = [other for other in compared if other.column.parameter == entries.column.parameter]
+            findings = [*diagnose(entries, siblings, circumstances)]
+            forward = engines["forward"][d].astype(np.float64) if "forward" in engines else None
+            checks.append(self.judge(entries, comparison, d, float(scale[d]), surroundings, forward, findings))
+        return checks
+
+    def judge(
+        self,
+        entries: Entries,
+        comparison: Comparison,
+        d: int,
+        scale: float,
+        surroundings: Surroundings,
+        forward: Array | None,
+        findings: list[str],
+    ) -> ColumnCheck:
+        """Judge one column."""
+        per_scale = 1.0 / scale if scale > 0.0 else 0.0
+        difference, excess, places = comparison.difference[d], comparison.excess[d], comparison.places[d]
+        counts = ~np.isnan(difference)
+        out_of_tolerance = int(np.count_nonzero(excess > 1.0))
+        failed = out_of_tolerance > 0
+        # Where nothing can be compared, a derivative must be a number at least if the image is one.
+        image = np.isfinite(comparison.estimated.image)
+        failed |= bool((~np.isfinite(entries.tested) & image).any())
+        if entries.repetition is not None:
+            failed |= not np.array_equal(entries.tested, entries.repetition, equal_nan=True)
+        forward_error = None
+        if forward is not None:
+            apart = np.where(counts & np.isfinite(entries.tested), np.abs(entries.tested - forward), 0.0)
+            forward_error = float(apart.max(initial=0.0)) * per_scale
+            if (apart > 2.0 * comparison.rounding[d]).any():  # both are rounded
+                failed = True
+                findings.append(f"Forward mode differs by up to {forward_error:.1e} of the largest entry.")
+        for finding in self.over_budget(places, surroundings):
+            failed = True
+            findings.append(finding)
+        verdict = Verdict.passed
+        if failed:
+            verdict = Verdict.failed
+        elif np.count_nonzero(counts.any(axis=1)) < ENOUGH * len(counts):
+            verdict = Verdict.not_comparable
+        finite = counts & np.isfinite(entries.tested)
+        tested, reference = (np.where(finite, a, 0.0) for a in (entries.tested, entries.reference))
+        norm = float(np.linalg.norm(reference) * np.linalg.norm(tested))
+        off = float(np.linalg.norm(difference[counts]))
+        on = float(np.linalg.norm(reference))
+        by_place = {place.name: counts & (places == place)[:, None] for place in (Place.interior, Place.boundary)}
+
+        def largest(values: Array, where: npt.NDArray[np.bool_]) -> float:
+            return float(np.max(values, initial=0.0, where=where)) * per_scale
+
+        return ColumnCheck(
+            column=entries.column,
+            verdict=verdict,
+            scale=scale,
+            max_error=largest(difference, counts),
+            median_error=float(np.median(difference[counts])) * per_scale if counts.any() else 0.0,
+            l2_error=off / on if on > 0.0 else float(off > 0.0),
+            cosine=float(np.sum(tested * reference)) / norm
+            if norm > 0.0
+            else float(not (tested.any() or reference.any())),
+            tolerance=largest(entries.tolerance, counts),
+            worst=self.worst(entries, excess),
+            max_errors={name: largest(difference, where) for name, where in by_place.items()},
+            tolerances={name: largest(entries.tolerance, where) for name, where in by_place.items()},
+            places={place: int(count) for place in Place if (count := np.count_nonzero(places == place))},
+            out_of_tolerance=out_of_tolerance,
+            forward_error=forward_error,
+            findings=tuple(findings),
+        )
+
+    def over_budget(self, places: npt.NDArray[np.uint8], surroundings: Surroundings) -> list[str]:
+        """Which causes leave out more pixels than geometry explains."""
+        findings = []
+        kinks = np.count_nonzero(places == Place.kink)
+        if kinks > 2 + BUDGET * len(places):
+            findings.append(
+                f"The image has a kink at {kinks} of {len(places)} pixels that no light explains. Usual causes: a "
+                "value that jumps or bends there (floor, step, a comparison), a value that passes through an integer."
+            )
+        changing = places == Place.visibility
+        beside = np.count_nonzero(surroundings.beside_another)
+        if np.count_nonzero(changing) > 2 + BUDGET * beside or (changing & ~surroundings.beside_another).any():
+            findings.append(
+                f"{np.count_nonzero(changing)} pixels see another triangle at every step; {beside} are beside another."
+            )
+        return findings
+
+    def worst(self, entries: Entries, excess: Array) -> Entry | None:
+        """The entry that differs by the largest multiple of its tolerance."""
+        if np.isnan(excess).all():
+            return None
+        n, channel = (int(i) for i in np.unravel_index(np.nanargmax(excess), excess.shape))
+        row, column = (int(i) for i in entries.pixels[n])
+        return Entry(
+            row=row,
+            column=column,
+            channel=channel if excess.shape[1] == 3 else None,
+            value=float(entries.tested[n, channel]),
+            reference=float(entries.reference[n, channel]),
+            tolerance=float(entries.tolerance[n, channel]),
+        )
+
+    def paint(self, surroundings: Surroundings, comparison: Comparison, scale: npt.ArrayLike) -> None:
+        """Enter a comparison into the maps; of several, the worst stays."""
+        pixels = surroundings.pixels
+        scale = np.maximum(np.reshape(scale, (-1, 1)), np.finfo(np.float64).tiny)
+        error = np.fmax.reduce(np.fmax.reduce(comparison.difference, axis=2) / scale)
+        self.error[pixels] = np.fmax(self.error[pixels], error)
+        self.excess[pixels] = np.fmax(self.excess[pixels], np.fmax.reduce(comparison.excess, axis=(0, 2)))
+        self.place[pixels] = np.maximum(self.place[pixels], comparison.places.max(axis=0))
+
+    def curve(self, worst: ColumnCheck | None) -> StepCurve | None:
+        """Finite differences of the worst entry of all, step by step."""
+        if worst is None or worst.worst is None:
+            return None
+        entry = worst.worst
+        pixel = entry.row * self.images.triangle_id.shape[1] + entry.column
+        where = np.searchsorted(self.pipeline.rasterizer.pixels, [pixel])
+        (unit,) = scales(self.pipeline, [worst.column])
+        estimated = differences(self.pipeline, [worst.column], np.array([[unit]]), where, self.images.cotangents)
+        central = estimated.central[0, :, 0, entry.channel or 0] / unit
+        return StepCurve(worst.column.name, worst.column.parameter.unit, entry, STEPS * unit, central)

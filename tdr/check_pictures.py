@@ -1,0 +1,240 @@
+"""Pictures of a check: where entries differ, what was done at each pixel, and how the worst entry depends on the step.
+
+A pixel of a picture stands for a block of image pixels and shows the worst of them, so that none is lost. Of an image
+that was only sampled, the blocks are so large that nearly all of them have a sample.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tdr.canvas import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY_BLUE,
+    VERMILION,
+    WHITE,
+    YELLOW,
+    Color,
+    Key,
+    Picture,
+    encircle,
+)
+from tdr.check_report import PLACE_LABELS, both_values, deviation, where
+from tdr.check_result import CheckResult, Place, StepCurve
+from tdr.drawing import (
+    BACKGROUND,
+    NOT_FINITE,
+    ColorScale,
+    Group,
+    Zoom,
+    color_levels,
+    draw_group,
+    format_count,
+    format_number,
+    spread_decades,
+)
+from tdr.plotting import Axis, Line, Plot, draw_plot
+
+PLACE_COLORS: dict[Place, Color] = {
+    Place.background: BACKGROUND,
+    Place.unsampled: WHITE,
+    Place.interior: SKY_BLUE,
+    Place.boundary: BLUE,
+    Place.visibility: ORANGE,
+    Place.light_edge: YELLOW,
+    Place.highlight_edge: PURPLE,
+    Place.kink: GREEN,
+    Place.undefined: BLACK,
+    Place.imprecise: VERMILION,
+}
+_EXCLUDED = PURPLE
+_OUT_OF_TOLERANCE = VERMILION
+
+_PALER = 0.6  # how far the brightest surface is from its place's colour to white
+_EMPTY = 0.02  # the share of blocks that may be without a sample
+_LOW_PERCENTILE = 5  # the colour scale of errors starts at the decade of this one
+_LOWEST_DECADE = -16
+
+
+def check_pictures(result: CheckResult, image: npt.NDArray[np.floating]) -> dict[str, Picture]:
+    """Draw what a check found.
+
+    Args:
+        result: the check.
+        image: (H, W, 3) linear RGB, the rendering that was differentiated.
+
+    Returns:
+        ``error``, the largest difference of any column at each pixel; ``places``, what was done at each pixel; and
+        ``steps``, finite differences of the worst entry against their step, unless there is none.
+    """
+    blocks = _Blocks.of(result)
+    pictures = {"error": _error_picture(result, blocks), "places": _place_picture(result, image, blocks)}
+    if result.curve is not None:
+        pictures["steps"] = _step_picture(result.curve)
+    return pictures
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """How pixels are put together.
+
+    Attributes:
+        zoom: its stride is the side of the blocks of image pixels that a pixel of the panels stands for.
+        side: of the larger blocks that share one value, in pixels of the panels.
+        place: (h, w), the highest place of a block; of the small one where that is all background.
+    """
+
+    zoom: Zoom
+    side: int
+    place: npt.NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, result: CheckResult) -> _Blocks:
+        zoom = Zoom.for_group(result.place.shape, 1)
+        place = _block_maxima(result.place, zoom.stride)
+        unsampled = np.count_nonzero(result.place == Place.unsampled)
+        seen = np.count_nonzero(result.place > Place.unsampled)
+        side = 1
+        if unsampled and seen:
+            empty = math.log(unsampled / (unsampled + seen))  # of a block of one pixel; of n pixels, n times that
+            side = math.ceil(math.sqrt(math.log(_EMPTY) / empty) / zoom.stride)
+        blocks = cls(zoom, side, place)
+        return cls(zoom, side, np.where(place == Place.background, place, blocks._share(place)))
+
+    def worst(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The largest of each block's values (H, W), NaN where it has none: (h, w)."""
+        own = _block_maxima(values, self.zoom.stride)
+        # a pixel of the background has no part in what is found beside it
+        return np.where(self.place == Place.background, own, self._share(own))
+
+    def _share(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        height, width = values.shape
+        return Zoom(1, self.side).enlarge(_block_maxima(values, self.side))[:height, :width]
+
+    @property
+    def note(self) -> list[str]:
+        side = self.side * self.zoom.stride
+        return [f"each block of {side} x {side} pixels shows its worst"] if side > 1 else []
+
+
+def _block_maxima(values: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
+    """The largest value of each block, NaN only where there is nothing else."""
+    for axis in (0, 1):
+        first, *others = (values[k::side] if axis == 0 else values[:, k::side] for k in range(side))
+        values = first.copy()
+        for other in others:  # the last blocks may be smaller
+            height, width = other.shape
+            np.fmax(values[:height, :width], other, out=values[:height, :width])
+    return values
+
+
+def _error_picture(result: CheckResult, blocks: _Blocks) -> Picture:
+    error, place = blocks.worst(result.error), blocks.place
+    scale = _error_scale(error)
+    empty = np.isnan(error)
+    panel = scale.colors(error)
+    marks = [
+        ("background", BACKGROUND, empty & (place == Place.background)),
+        ("not sampled", WHITE, empty & (place == Place.unsampled)),
+        ("excluded", _EXCLUDED, empty & (place > Place.boundary)),
+        ("not finite", NOT_FINITE, np.isinf(error) | empty & ((place == Place.interior) | (place == Place.boundary))),
+    ]
+    keys = []
+    for label, color, pixels in marks:
+        if pixels.any():
+            panel[pixels] = color
+            keys.append(Key(color, label))
+    legend = [keys[i : i + 2] for i in range(0, len(keys), 2)]
+    panel = blocks.zoom.enlarge(panel)
+
+    out = _block_maxima(result.excess, blocks.zoom.stride) > 1
+    num_out = int(np.count_nonzero(result.excess > 1))
+    if num_out:
+        encircle(panel, blocks.zoom.enlarge(out), _OUT_OF_TOLERANCE)
+        legend.append([Key(_OUT_OF_TOLERANCE, f"around {format_count(num_out, 'pixel', 'pixels')} out of tolerance")])
+    group = Group(
+        heading=[
+            f"check {result.verdict.value} ({result.mode}, {result.precision}): largest error",
+            *_worst_lines(result),
+        ],
+        panels=[[panel]],
+        scale=None if empty.all() else scale,
+        legend=legend,
+        notes=[] if empty.all() else ["error of any column, relative to its largest entry", *blocks.note],
+    )
+    return draw_group(group)
+
+
+def _error_scale(error: npt.NDArray[np.float64]) -> ColorScale:
+    """The decades of the errors, apart from the smallest of them."""
+    finite = error[np.isfinite(error)]
+    positive = finite[finite > 0]
+    if not positive.size:
+        return ColorScale.decades(_LOWEST_DECADE, 0, extended=bool(finite.size))
+    high = max(_LOWEST_DECADE + 1, math.ceil(math.log10(positive.max())))
+    low = math.floor(math.log10(np.percentile(positive, _LOW_PERCENTILE, method="lower")))
+    low = min(high - 1, max(_LOWEST_DECADE, low))
+    low = spread_decades(low, high)[0]
+    return ColorScale.decades(low, high, extended=bool(finite.min() < 10.0**low))
+
+
+def _worst_lines(result: CheckResult) -> list[str]:
+    worst = result.worst
+    if worst is None or worst.worst is None:
+        return ["nothing was compared"]
+    lines = [
+        f"worst: {worst.column.name}, {where(worst.worst)}",
+        both_values(worst.worst),
+        deviation(worst, worst.worst),
+    ]
+    return [_typeset(line) for line in lines]
+
+
+def _typeset(text: str) -> str:
+    """A text with true minus signs."""
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _place_picture(result: CheckResult, image: npt.NDArray[np.floating], blocks: _Blocks) -> Picture:
+    # the surface shows through, so that one sees where on it a place is
+    red, green, blue = np.moveaxis(blocks.zoom.sample(image), 2, 0)
+    brightness = color_levels(np.sqrt(np.maximum(red + green + blue, 0) / 3))
+    interior = np.array(PLACE_COLORS[Place.interior])
+    shades = interior + _PALER * np.linspace(0, 1, 256)[:, None] * (255 - interior)
+    palette = np.concatenate([[PLACE_COLORS[place] for place in Place], shades]).astype(np.uint8)
+    shown = np.where(blocks.place == Place.interior, len(Place) + brightness.astype(np.intp), blocks.place)
+    panel = np.take(palette, shown, axis=0)
+    counts = np.bincount(result.place.ravel(), minlength=len(Place))
+    group = Group(
+        heading=["what the check did at each pixel"],
+        panels=[[blocks.zoom.enlarge(panel)]],
+        legend=[
+            [Key(PLACE_COLORS[place], f"{PLACE_LABELS[place]}: {counts[place]:,}")] for place in Place if counts[place]
+        ],
+        notes=["interior: paler where the rendering is brighter", *blocks.note] if counts[Place.interior] else [],
+    )
+    return draw_group(group)
+
+
+def _step_picture(curve: StepCurve) -> Picture:
+    entry, unit = curve.entry, "" if curve.unit == "1" else f" in {curve.unit}"
+    limit = np.full(2, entry.tolerance)
+    plot = Plot(
+        heading=[f"{curve.name} at {where(entry)}", _typeset(both_values(entry))],
+        x=Axis(f"step h{unit}", logarithmic=True),
+        y=Axis("|D(h) \N{MINUS SIGN} value|", logarithmic=True),
+        lines=[
+            Line("error of the central difference D(h)", curve.steps, np.abs(curve.differences - entry.value)),
+            Line(f"tolerance, {format_number(entry.tolerance, 2)}", curve.steps[[0, -1]], limit, dashed=True),
+        ],
+    )
+    return draw_plot(plot)

@@ -1,0 +1,249 @@
+"""Jacobian images beside finite differences, entry by entry: what may be compared, and by how much they may differ.
+
+Two values may differ by the bound of the finite differences, plus what rounding does to the tested value: how much the
+derivative changes under small relative changes of the data, measured at each entry, and how large the parameter's
+entries are at the pixel, times the unit roundoff of the run, times ``ROUNDINGS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tdr.check_result import COMPARED, Place
+from tdr.config import Method
+from tdr.finite_difference import EPS, ROUNDINGS, Differences, differences, scales, visibility_changes
+from tdr.jacobian_images import JacobianImages
+from tdr.parameters import Column, Reads
+from tdr.pipeline import Pipeline
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+# An entry is too uncertain to compare if its tolerance exceeds this part of it, of the column's median entry, and of
+# the brightest pixel in one unit of the parameter.
+USEFUL = 1e-2
+# How near to 0 a cosine is where its sign changes within the least steps.
+EDGE = 2.0**-12
+# What underflow may cost: the least normal number times what later factors may multiply it by.
+UNDERFLOW = {"f32": float(np.finfo(np.float32).tiny) * 2.0**20, "f64": float(np.finfo(np.float64).tiny) * 2.0**20}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Derivatives along D columns, or directions, at N pixels for C cotangents.
+
+    Attributes:
+        tested: (D, N, C) what is checked.
+        reference: (D, N, C) the finite differences.
+        tolerance: (D, N, C) by how much they may differ.
+        rounding: (D, N, C) the part of it that rounding in the run explains.
+        places: (D, N) uint8, :class:`tdr.check_result.Place`.
+        estimated: the finite differences that this rests on; of the last column, if each was computed for itself.
+    """
+
+    tested: Array
+    reference: Array
+    tolerance: Array
+    rounding: Array
+    places: npt.NDArray[np.uint8]
+    estimated: Differences
+
+    @property
+    def comparable(self) -> Mask:
+        """(D, N, C) whether the entry counts."""
+        return np.broadcast_to(np.isin(self.places, COMPARED)[:, :, None], self.tested.shape)
+
+    @property
+    def difference(self) -> Array:
+        """(D, N, C) the magnitude; NaN where nothing is compared, infinite where the tested value is not finite."""
+        finite = np.isfinite(self.tested)
+        difference = np.abs(np.where(finite, self.tested, 0.0) - self.reference)
+        return np.where(self.comparable, np.where(finite, difference, np.inf), np.nan)
+
+    @property
+    def excess(self) -> Array:
+        """(D, N, C) the difference in multiples of the tolerance, NaN where nothing is compared."""
+        difference = self.difference
+        return np.where(difference == 0.0, 0.0, difference / np.maximum(self.tolerance, np.finfo(np.float64).tiny))
+
+
+def compare(
+    pipeline: Pipeline,
+    images: JacobianImages,
+    columns: Sequence[Column],
+    surroundings: Surroundings,
+    *,
+    moving: bool,
+    reverse: Array | None = None,
+) -> Comparison:
+    """Compare columns with finite differences, or, where they are finite differences, with reverse mode.
+
+    Args:
+        pipeline: the scene, rendered with its current settings.
+        images: its Jacobian images.
+        columns: D columns, all of each parameter that occurs.
+        surroundings: the pixels.
+        moving: whether to find out which triangle the pixels see at every step, and to leave out the steps at which
+            it is another.
+        reverse: (D, N, C) what reverse mode gives; needed where the images are finite differences.
+    """
+    units = scales(pipeline, columns)
+    entries, cotangents = surroundings.entries, images.cotangents
+    if moving:
+        parts = []
+        for column, unit in zip(columns, units, strict=True):
+            step = np.array([[unit]])
+            moves = column.parameter.reads is Reads.POSE
+            changes = visibility_changes(pipeline, [column], step[0])[:, entries] if moves else None
+            parts.append(differences(pipeline, [column], step, entries, cotangents, changes=changes))
+    else:
+        parts = [differences(pipeline, columns, np.diag(units), entries, cotangents)]
+    tested = np.stack([surroundings.of_image(images.column(column)) for column in columns])
+    magnitude = np.empty_like(tested)
+    for parameter in {column.parameter for column in columns}:
+        of_parameter = [column.parameter == parameter for column in columns]
+        magnitude[of_parameter] = np.nan_to_num(np.abs(tested[of_parameter]), posinf=0.0).max(axis=0)
+    comparison = _comparison(images, surroundings, tested, magnitude, parts, units[:, None, None])
+    if images.method == Method.finite_difference.value:
+        assert reverse is not None  # noqa: S101
+        return replace(comparison, reference=reverse)
+    return comparison
+
+
+def compare_direction(
+    pipeline: Pipeline, images: JacobianImages, direction: Array, surroundings: Surroundings, steps: Array
+) -> Comparison:
+    """Compare the derivative along a direction in the space of all columns with finite differences.
+
+    Args:
+        pipeline: the scene, rendered with its current settings.
+        images: its Jacobian images.
+        direction: (D,) in the units of the columns' derivatives.
+        surroundings: the pixels.
+        steps: at least 3.
+
+    Returns:
+        The comparison; its one column is the direction.
+    """
+    entries = surroundings.entries
+    estimated = differences(pipeline, images.columns, direction[None], entries, images.cotangents, steps=steps)
+    tested = np.zeros((1, len(entries), len(images.cotangents)))
+    magnitude = np.zeros_like(tested)
+    for column, part in zip(images.columns, direction, strict=True):
+        contribution = part * surroundings.of_image(images.column(column))
+        tested += contribution
+        magnitude += np.nan_to_num(np.abs(contribution), posinf=0.0)
+    return _comparison(images, surroundings, tested, magnitude, [estimated], np.ones((1, 1, 1)))
+
+
+def _comparison(
+    images: JacobianImages,
+    surroundings: Surroundings,
+    tested: Array,
+    magnitude: Array,
+    parts: Sequence[Differences],
+    units: Array,
+) -> Comparison:
+    def joined(name: str) -> Array:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    roundoff = EPS if images.precision == "f64" else float(np.finfo(np.float32).eps)
+    reference = joined("values") / units
+    rounding = ROUNDINGS * (
+        roundoff * (joined("shading_condition") / units + magnitude) + EPS * joined("geometry_condition") / units
+    )
+    # What is below the normal numbers of the run's precision is lost.
+    tolerance = joined("bounds") / units + rounding + UNDERFLOW[images.precision]
+    causes = joined("causes")
+    image = parts[-1].image
+    places = np.where(causes == 0, surroundings.place, causes).astype(np.uint8)
+    edges = surroundings.edges()
+    places = np.where((causes == Place.kink) & (edges > 0), edges, places)
+    uncertain = (tolerance > USEFUL * _typical(reference, tolerance, image, units)).any(axis=2)
+    places[(causes == 0) & uncertain] = Place.imprecise
+    # Where the light comes straight from behind, a half vector is the ratio of two numbers that are both zero but for
+    # their rounding; what its derivative is there, nobody can say.
+    wrong = ~(np.abs(tested - reference) <= tolerance).all(axis=2)
+    places[wrong & (causes == 0) & surroundings.opposite()] = Place.highlight_edge
+    return Comparison(tested, reference, tolerance, rounding, places, parts[-1])
+
+
+def _typical(reference: Array, tolerance: Array, image: Array, units: Array) -> Array:
+    """What an entry's tolerance is measured by: itself, the median of those that are not zero, or the brightness."""
+    magnitudes = np.abs(reference)
+    significant = np.where(np.isfinite(tolerance) & (magnitudes > tolerance), magnitudes, np.nan)
+    medians = np.array([np.median(m[np.isfinite(m)]) if np.isfinite(m).any() else 0.0 for m in significant])
+    brightest = np.max(np.abs(image[np.isfinite(image)]), initial=0.0) or 1.0
+    return np.asarray(np.fmax(np.fmax(magnitudes, medians[:, None, None]), brightest / units))
+
+
+class Surroundings:
+    """Some covered pixels and what lies around them.
+
+    Args:
+        pipeline: the scene, rendered with its current settings.
+        entries: (N,) entries of the list of covered pixels.
+
+    Attributes:
+        entries: as given.
+        pixels: (N,) int32, row by row.
+        place: (N,) uint8: interior, or boundary where a neighbour sees the background or a triangle that shares no
+            vertex with the pixel's own.
+        beside_another: (N,) whether a neighbour sees another triangle, or none.
+    """
+
+    def __init__(self, pipeline: Pipeline, entries: npt.NDArray[np.integer]) -> None:
+        self.entries = entries
+        self.pixels = pipeline.rasterizer.pixels[entries]
+        self._pipeline = pipeline
+        height, width = pipeline.resolution
+        triangle_id = pipeline.rasterizer.triangle_id_buffer
+        triangles = pipeline.mesh.triangles
+        row, column = np.divmod(self.pixels, width)
+        own = triangle_id[row, column]
+        detached, other = np.zeros((2, len(entries)), dtype=np.bool_)
+        for down, right in ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)):
+            seen = triangle_id[np.clip(row + down, 0, height - 1), np.clip(column + right, 0, width - 1)]
+            differs = np.flatnonzero(seen != own)
+            other[differs] = True
+            corners, others = triangles[own[differs]], triangles[seen[differs]]
+            shares = (corners[:, :, None] == others[:, None, :]).any(axis=(1, 2))
+            detached[differs[~shares | (seen[differs] < 0)]] = True
+        self.beside_another = other
+        self.place = np.where(detached, Place.boundary, Place.interior).astype(np.uint8)
+
+    def of_image(self, image: npt.NDArray[np.floating]) -> Array:
+        """The pixels' values of an image (H, W, C), as (N, C) float64."""
+        return np.asarray(image.reshape(-1, image.shape[2])[self.pixels], dtype=np.float64)
+
+    def to_eye(self) -> Array:
+        """(N, 3) unit vectors from the surface towards the camera."""
+        camera = self._pipeline.camera
+        if camera.lens == "camera.fov":
+            to_eye = np.asarray(camera.settings.position) - self._g_buffer()[0]
+            return np.asarray(to_eye / np.linalg.norm(to_eye, axis=1, keepdims=True))
+        return np.broadcast_to(camera.rotation()[:, 2], (len(self.entries), 3))
+
+    def opposite(self) -> Mask:
+        """(N,) whether a light shines straight towards the camera, so that no half vector exists."""
+        between = self.to_eye()[:, None] - self._pipeline.light_array.directions()
+        return np.asarray((np.linalg.norm(between, axis=2) <= EDGE).any(axis=1))
+
+    def edges(self) -> npt.NDArray[np.uint8]:
+        """(N,) where the surface is parallel to a light or at the edge of its highlight; 0 elsewhere."""
+        normals = self._g_buffer()[1]
+        edges = np.zeros(len(self.entries), dtype=np.uint8)
+        for to_light in -self._pipeline.light_array.directions():
+            between = self.to_eye() + to_light
+            length = np.maximum(np.linalg.norm(between, axis=1), EDGE)
+            edges[np.abs(np.sum(normals * between, axis=1)) <= EDGE * length] = Place.highlight_edge
+        for to_light in -self._pipeline.light_array.directions():
+            edges[np.abs(normals @ to_light) <= EDGE] = Place.light_edge
+        return edges
+
+    def _g_buffer(self) -> list[Array]:
+        return [a[self.entries].astype(np.float64) for a in self._pipeline.interpolator.g_buffer]

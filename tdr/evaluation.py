@@ -1,0 +1,259 @@
+"""The image of many scenes at a few pixels, in float64: what derivatives are checked against.
+
+Finite differences need the same pixels under hundreds of displaced settings. One launch evaluates them all; it renders
+with the functions of :mod:`tdr.pixel`, and nothing in it is differentiated. It is compiled in float64 in every run.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tdr import backend
+from tdr.backend import ti
+from tdr.kernels import vec3
+from tdr.parameters import Column, Parameter, Reads
+from tdr.pipeline import Pipeline
+from tdr.pixel import Layout, PixelFunctions
+from tdr.stages.transforms import rotation_matrix
+
+Array = npt.NDArray[np.float64]
+
+ROTATIONS = ("mesh.rotation", "camera.rotation")
+
+
+@dataclass(frozen=True)
+class PixelSample:
+    """Some pixels, each with a copy of the triangle that it sees, so that its corners can be moved for it alone.
+
+    Attributes:
+        pixels: (N,) int32, row by row.
+        vertices: (N, 3, 3) the triangles' corners, object space.
+        normals: (N, 3, 3) their normals.
+        vertex_albedo: (N, 3, 3) their albedo.
+        view: height and width of the image, near and far of the camera.
+    """
+
+    pixels: npt.NDArray[np.int32]
+    vertices: Array
+    normals: Array
+    vertex_albedo: Array
+    view: Array
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, entries: npt.NDArray[np.integer]) -> "PixelSample":
+        """Take pixels of what a pipeline rendered last: (N,) entries of the list of covered pixels."""
+        pixels = pipeline.rasterizer.pixels[entries]
+        seen = pipeline.rasterizer.triangle_id_buffer.reshape(-1)[pixels]
+        vertices, triangles, normals, normal_ids, albedo = pipeline.interpolator.attributes
+        corners = triangles[seen]
+        settings = pipeline.camera.settings
+        view = np.array([*pipeline.resolution, settings.near, settings.far], dtype=np.float64)
+        return cls(pixels, vertices[corners], normals[normal_ids[seen]], albedo[corners], view)
+
+    def arrays(self) -> tuple[npt.NDArray[np.generic], ...]:
+        """The sample as a mesh, as :meth:`tdr.pixel.PixelFunctions.locate` reads one; pixel k sees triangle k."""
+        triangles = np.arange(3 * len(self.pixels), dtype=np.int32).reshape(-1, 3)
+        vertices, normals, albedo = (a.reshape(-1, 3) for a in (self.vertices, self.normals, self.vertex_albedo))
+        return vertices, triangles, normals, triangles, albedo, self.view
+
+    def nudged(self, what: Reads, size: float, rng: np.random.Generator) -> "PixelSample":
+        """Change every number by a random part of it: the corners' positions, or what is interpolated between them.
+
+        Args:
+            what: ``POSE`` for the positions, ``SHADING`` for normals and albedo.
+            size: the largest relative change.
+            rng: the source of randomness.
+        """
+
+        def nudge(array: Array) -> Array:
+            return np.asarray(array * (1.0 + size * rng.uniform(-1.0, 1.0, array.shape)))
+
+        if what is Reads.POSE:
+            return dataclasses.replace(self, vertices=nudge(self.vertices))
+        return dataclasses.replace(self, normals=nudge(self.normals), vertex_albedo=nudge(self.vertex_albedo))
+
+
+@dataclass(frozen=True)
+class SceneValues:
+    """The numbers of a scene, apart from its mesh.
+
+    Attributes:
+        parameters: all its parameters.
+        values: (lights, numbers), see :meth:`tdr.Pipeline.values`.
+        rotations: (2, 3, 3), of the mesh and of the camera.
+    """
+
+    parameters: tuple[Parameter, ...]
+    values: Array
+    rotations: Array
+
+    @classmethod
+    def of(cls, pipeline: Pipeline) -> "SceneValues":
+        """The current numbers of a pipeline's scene."""
+        return cls(pipeline.parameters, pipeline.values(), pipeline.rotations())
+
+    def __getitem__(self, name: str) -> Array:
+        """A parameter's numbers, (lights, size): a view."""
+        first = 0
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return self.values[:, first : first + parameter.size]
+            first += parameter.size
+        raise KeyError(name)
+
+    def displaced(self, columns: Sequence[Column], displacement: Array) -> "SceneValues":
+        """The scene with some numbers displaced; rotations turn by the full rotation, not by its first order.
+
+        Args:
+            columns: D columns.
+            displacement: (D,), each in the unit of its column's derivative.
+        """
+        moved = SceneValues(self.parameters, self.values.copy(), self.rotations.copy())
+        turns = np.zeros((2, 3))
+        for moving in np.flatnonzero(displacement).tolist():
+            column, step = columns[moving], displacement[moving]
+            name, index = column.parameter.name, column.index
+            if name in ROTATIONS:
+                turns[ROTATIONS.index(name), index[0]] += step
+                continue
+            component = index[-1] if column.parameter.components else 0
+            rows = slice(index[0], index[0] + 1) if column.parameter.per_light else slice(None)
+            moved[name][rows, component] += step
+        for which in np.flatnonzero(turns.any(axis=1)):
+            moved.rotations[which] = rotation_matrix(turns[which]) @ self.rotations[which]
+        return moved
+
+    def nudged(self, what: Reads, size: float, rng: np.random.Generator) -> "SceneValues":
+        """Change every number by a random part of it.
+
+        Args:
+            what: ``POSE`` for what places the mesh and the camera; ``SHADING`` for what else the shader reads, with
+                positions: mesh and camera are moved together, which changes no other geometry.
+            size: the largest relative change.
+            rng: the source of randomness.
+        """
+        moved = SceneValues(self.parameters, self.values.copy(), self.rotations.copy())
+        for parameter in self.parameters:
+            if parameter.reads is what:
+                factors = 1.0 + size * rng.uniform(-1.0, 1.0, moved[parameter.name].shape)
+                moved[parameter.name][:] *= factors if parameter.per_light else factors[:1]
+        if what is Reads.POSE:
+            for which in range(2):
+                moved.rotations[which] = rotation_matrix(size * rng.uniform(-1.0, 1.0, 3)) @ self.rotations[which]
+        else:
+            extent = (
+                np.abs(self["camera.position"]).max()
+                + np.abs(self["mesh.translation"]).max()
+                + self["mesh.scale"].max()
+            )
+            shift = size * extent * rng.uniform(-1.0, 1.0, 3)
+            moved["camera.position"][:] += shift
+            moved["mesh.translation"][:] += shift
+        return moved
+
+
+@ti.data_oriented
+class Evaluation(PixelFunctions):
+    """The kernel that evaluates samples."""
+
+    @ti.kernel
+    def evaluate(
+        self,
+        num_lights: ti.i32,
+        pixels: ti.types.ndarray(dtype=ti.i32, ndim=1),
+        vertices: ti.types.ndarray(ndim=2),
+        triangles: ti.types.ndarray(dtype=ti.i32, ndim=2),
+        normals: ti.types.ndarray(ndim=2),
+        normal_ids: ti.types.ndarray(dtype=ti.i32, ndim=2),
+        vertex_albedo: ti.types.ndarray(ndim=2),
+        view: ti.types.ndarray(ndim=1),
+        rotations: ti.types.ndarray(ndim=3),
+        values: ti.types.ndarray(ndim=2),
+        moves: ti.types.ndarray(dtype=ti.i32, ndim=1),
+        layout: ti.template(),
+        radiance: ti.types.ndarray(dtype=vec3, ndim=2),
+    ):
+        """Write the colour of every pixel in every scene, (scenes, N, 3); ``moves``: 1 where its pose is another."""
+        for k in range(radiance.shape[1]):
+            _weights, _depth, first_position, first_normal, first_albedo = self.locate(
+                k,
+                0,
+                0,
+                pixels[k],
+                k,
+                vertices,
+                triangles,
+                normals,
+                normal_ids,
+                vertex_albedo,
+                rotations,
+                view,
+                values,
+                layout,
+            )
+            for scene in range(radiance.shape[0]):
+                position, normal, albedo = first_position, first_normal, first_albedo
+                if moves[scene] == 1:
+                    _weights_here, _depth_here, position, normal, albedo = self.locate(
+                        k,
+                        scene * num_lights,
+                        scene,
+                        pixels[k],
+                        k,
+                        vertices,
+                        triangles,
+                        normals,
+                        normal_ids,
+                        vertex_albedo,
+                        rotations,
+                        view,
+                        values,
+                        layout,
+                    )
+                total = ti.Vector([0.0, 0.0, 0.0])
+                for light in range(num_lights):
+                    total += self.radiance_of(
+                        light, k, scene * num_lights + light, scene, position, normal, albedo, rotations, values, layout
+                    )
+                radiance[scene, k] = total
+
+
+_evaluation = Evaluation()
+
+
+def evaluate(sample: PixelSample, scenes: Sequence[SceneValues], layout: Layout) -> Array:
+    """Render a sample's pixels in many scenes, each pixel seeing its own triangle in all of them.
+
+    Args:
+        sample: the pixels.
+        scenes: numbers of the same scene.
+        layout: what the kernel is compiled for; nothing is perturbed.
+
+    Returns:
+        (scenes, N, 3) linear RGB, float64.
+    """
+    radiance = np.empty((len(scenes), len(sample.pixels), 3))
+    values = np.stack([scene.values for scene in scenes])
+    rotations = np.stack([scene.rotations for scene in scenes])
+    pose = np.repeat([p.reads is Reads.POSE for p in layout.parameters], [p.size for p in layout.parameters])
+    moves = (values != values[0])[:, :, pose].any(axis=(1, 2)) | (rotations != rotations[0]).any(axis=(1, 2, 3))
+    with backend.compiling_in_float64():
+        _evaluation.evaluate(
+            values.shape[1],
+            sample.pixels,
+            *sample.arrays(),
+            rotations.reshape(-1, 3, 3),
+            values.reshape(-1, values.shape[2]),
+            moves.astype(np.int32),
+            layout,
+            radiance,
+        )
+    return radiance
+
+
+def compile_kernel(pipeline: Pipeline) -> None:
+    """Compile what :func:`evaluate` needs for a scene; see :func:`tdr.jacobian.compile_kernels`."""
+    evaluate(PixelSample.of(pipeline, np.empty(0, dtype=np.intp)), [SceneValues.of(pipeline)], pipeline.layout())

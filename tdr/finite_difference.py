@@ -1,0 +1,296 @@
+"""Finite differences of the image with an error bound for every entry, in float64 in every run.
+
+Central differences D(h) = (f(h) - f(-h)) / 2h are taken at steps from 2**-4 down to 2**-22 times the scale of the
+parameter, each a quarter of the one before. Where f is smooth, D(h) errs by c h**2 + O(h**4), which Richardson's
+extrapolation removes: E(h) = D(h/4) + (D(h/4) - D(h)) / 15. What it removed, and how far two successive
+extrapolations differ, bound what is left; rounding adds noise / h. For each entry the step with the least bound counts.
+(Richardson 1911; Press et al., "Numerical recipes", section 5.7.)
+
+An extrapolation is trusted only where f looks smooth between its steps: the slopes to the two sides differ by
+|f(h) - 2 f(0) + f(-h)| / h, which shrinks with h, but stays where f has a kink and grows where it jumps.
+
+How far rounding moves a value is measured: an algorithm of n rounded operations gives the exact result for data that
+are off by about sqrt(n) roundings, so the change of the value under small random changes of all that it is computed
+from, times ``ROUNDINGS``, is what rounding can do (Kenney & Laub 1994, "Small-sample statistical condition estimates").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tdr.check_result import Place
+from tdr.evaluation import PixelSample, SceneValues, evaluate
+from tdr.parameters import Column, Reads
+from tdr.pipeline import Pipeline
+from tdr.stages.rasterizer import TriangleRasterizer
+
+Array = npt.NDArray[np.float64]
+
+STEPS: Array = np.exp2(-np.arange(4.0, 23.0, 2.0))
+# The root of the operations that a colour and its derivative take (some hundreds), doubled.
+ROUNDINGS = 30.0
+EPS = float(np.finfo(np.float64).eps)
+
+# What is changed to see what rounding does, how far, and the step at which derivatives are taken then. A triangle that
+# is seen edge-on is another one after the larger change.
+_NUDGES = ((Reads.SHADING, 2.0**-16), (Reads.SHADING, 2.0**-16), (Reads.POSE, 2.0**-16), (Reads.POSE, 2.0**-40))
+_NUDGED_STEP = 2.0**-12
+_APART = 2.0**-4
+
+# Pixels times scenes that are evaluated at a time: 24 bytes each.
+_EVALUATIONS = 1 << 21
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Directional derivatives of cotangents . image, by finite differences.
+
+    Shapes: M directions, N pixels, C cotangents, J steps.
+
+    Attributes:
+        values: (M, N, C) the derivatives; NaN where the image is not finite at every step.
+        bounds: (M, N, C) by how much they may be off; infinite where no step can be trusted.
+        causes: (M, N) uint8 why no step can be trusted (:class:`tdr.check_result.Place`), 0 where one can.
+        central: (M, J, N, C) the central difference of each step.
+        shading_condition: (M, N, C) how much a derivative changes per relative change of what the shading reads.
+        geometry_condition: (M, N, C) likewise, of what geometry is computed from.
+        image: (N, C) cotangents . image.
+        noise: (N, C) what rounding in float64 can do to ``image``.
+        jitter: (M, N, C) by how much the image was seen to jitter beyond that when displaced; 0 where it does not.
+        repeats: whether the image came out the same when it was evaluated again.
+    """
+
+    values: Array
+    bounds: Array
+    causes: npt.NDArray[np.uint8]
+    central: Array
+    shading_condition: Array
+    geometry_condition: Array
+    image: Array
+    noise: Array
+    jitter: Array
+    repeats: bool
+
+
+def scales(pipeline: Pipeline, columns: Sequence[Column]) -> Array:
+    """The unit of each column's steps, (D,): the magnitude of the parameter, at least 1."""
+    numbers = SceneValues.of(pipeline)
+    return np.array([max(1.0, float(np.abs(numbers[column.parameter.name]).max())) for column in columns])
+
+
+def differences(
+    pipeline: Pipeline,
+    columns: Sequence[Column],
+    directions: Array,
+    entries: npt.NDArray[np.integer],
+    cotangents: Array,
+    *,
+    steps: Array = STEPS,
+    changes: npt.NDArray[np.bool_] | None = None,
+) -> Differences:
+    """Differentiate the image along directions in the space of some columns.
+
+    The triangle that a pixel sees is held fixed.
+
+    Args:
+        pipeline: the scene, rendered with its current settings.
+        columns: D columns.
+        directions: (M, D), in the unit of each column's derivative; a step h displaces the columns by h times that.
+        entries: (N,) entries of the list of covered pixels.
+        cotangents: (C, 3).
+        steps: (J,) at least 3, each a quarter of the one before.
+        changes: (J, N), whether a pixel sees another triangle at a step or its opposite, so that the step must not be
+            used for it; by default none.
+
+    Returns:
+        The derivatives along each direction, per unit of it, and their bounds.
+    """
+    scenes = len(directions) * (2 * len(steps) + 2 * len(_NUDGES)) + 1 + len(_NUDGES)
+    size = max(1, _EVALUATIONS // scenes)
+    chunks = [slice(start, start + size) for start in range(0, max(1, len(entries)), size)]
+    parts = []
+    for chunk in chunks:
+        usable = None if changes is None else ~changes[:, chunk, None]
+        parts.append(_Chunk(pipeline, columns, directions, entries[chunk], cotangents, steps).differences(usable))
+    return _joined(parts)
+
+
+def _joined(parts: Sequence[Differences]) -> Differences:
+    if len(parts) == 1:
+        return parts[0]
+
+    def join(name: str, axis: int) -> Array:
+        return np.concatenate([getattr(part, name) for part in parts], axis=axis)
+
+    return Differences(
+        values=join("values", 1),
+        bounds=join("bounds", 1),
+        causes=np.concatenate([part.causes for part in parts], axis=1),
+        central=join("central", 2),
+        shading_condition=join("shading_condition", 1),
+        geometry_condition=join("geometry_condition", 1),
+        image=join("image", 0),
+        noise=join("noise", 0),
+        jitter=join("jitter", 1),
+        repeats=all(part.repeats for part in parts),
+    )
+
+
+def visibility_changes(
+    pipeline: Pipeline, columns: Sequence[Column], direction: Array, steps: Array = STEPS
+) -> npt.NDArray[np.bool_]:
+    """Which covered pixels see another triangle when the scene is displaced along a direction, step by step.
+
+    Args:
+        pipeline: the scene, rendered with its current settings.
+        columns: D columns.
+        direction: (D,).
+        steps: (J,).
+
+    Returns:
+        (J, covered pixels): whether the triangle changes at the step or at its opposite.
+    """
+    pixels = pipeline.rasterizer.pixels
+    seen = pipeline.rasterizer.triangle_id_buffer.reshape(-1)[pixels]
+    height, width = pipeline.resolution
+    settings = pipeline.camera.settings
+    scene = SceneValues.of(pipeline)
+    changes = np.zeros((len(steps), len(pixels)), dtype=np.bool_)
+    rasterizer = TriangleRasterizer(height, width)
+    for j, step in enumerate(steps):
+        for signed in (step, -step):
+            moved = scene.displaced(columns, signed * direction)
+            lens = moved[pipeline.camera.lens][0, 0]
+            rasterizer.forward(
+                pipeline.mesh,
+                model=np.array([moved["mesh.scale"][0, 0], *moved["mesh.translation"][0]]),
+                rotations=moved.rotations,
+                view=np.array([*moved["camera.position"][0], lens, width / height, settings.near, settings.far]),
+                camera=type(pipeline.camera),
+                cull_back_faces=pipeline.placement.cull_back_faces,
+            )
+            changes[j] |= rasterizer.triangle_id_buffer.reshape(-1)[pixels] != seen
+    return changes
+
+
+class _Chunk:
+    """Finite differences at so many pixels that their evaluations fit into memory."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        columns: Sequence[Column],
+        directions: Array,
+        entries: npt.NDArray[np.integer],
+        cotangents: Array,
+        steps: Array,
+    ) -> None:
+        self.columns = columns
+        self.directions = directions
+        self.cotangents = cotangents
+        self.steps = steps
+        self.sample = PixelSample.of(pipeline, entries)
+        self.scene = SceneValues.of(pipeline)
+        self.layout = pipeline.layout()
+
+    def evaluate(self, sample: PixelSample, scene: SceneValues, steps: Array) -> tuple[Array, Array]:
+        """The image (N, C), and displaced by each step and its opposite, (M, 2, J, N, C)."""
+        signed = np.concatenate([steps, -steps])
+        scenes = [scene.displaced(self.columns, h * direction) for direction in self.directions for h in signed]
+        image = evaluate(sample, [scene, *scenes], self.layout) @ self.cotangents.T
+        return image[0], image[1:].reshape(len(self.directions), 2, len(steps), *image.shape[1:])
+
+    def differences(self, usable: npt.NDArray[np.bool_] | None) -> Differences:
+        """The derivatives along each direction; ``usable`` is (J, N, 1)."""
+        image, moved = self.evaluate(self.sample, self.scene, self.steps)
+        if usable is not None:
+            moved = np.where(usable, moved, np.nan)
+        h = self.steps[:, None, None]
+        central = (moved[:, 0] - moved[:, 1]) / (2.0 * h)
+        second = np.abs(moved[:, 0] - 2.0 * image + moved[:, 1])
+        again, _ = self.evaluate(self.sample, self.scene, self.steps[:0])
+        change, shading, geometry = self.conditions()
+        noise = ROUNDINGS * EPS * (change + np.abs(image))
+        # A displaced image may be brighter than the image itself.
+        noise_moved = noise + ROUNDINGS * EPS * np.fmax(np.abs(moved[:, 0]), np.abs(moved[:, 1]))
+        jitter = _jitter(second, noise_moved[:, -1], image)
+        repeats = np.array_equal(image, again, equal_nan=True)
+        values, bounds = _extrapolated(central, second, h, np.fmax(noise_moved, jitter[:, None]))
+        causes = np.zeros(values.shape[:2], dtype=np.uint8)
+        trusted = np.isfinite(bounds).all(axis=2)
+        causes[~trusted] = Place.kink
+        if usable is not None:
+            causes[~trusted & ~usable[:, :, 0].all(axis=0)] = Place.visibility
+        defined = np.isfinite(image) & np.isfinite(moved).any(axis=(1, 2))
+        causes[(causes != Place.visibility) & ~defined.all(axis=2)] = Place.undefined
+        return Differences(values, bounds, causes, central, shading, geometry, image, noise, jitter, repeats)
+
+    def conditions(self) -> tuple[Array, Array, Array]:
+        """How much the image (N, C) and its derivatives (M, N, C) change per relative change of the data.
+
+        Returns:
+            The image's change; the derivatives' change with what the shading reads, and with the geometry.
+        """
+        rng = np.random.default_rng(0)
+        shape = (len(self.directions), len(self.sample.pixels), len(self.cotangents))
+        change = np.zeros(shape[1:])
+        by_kind = {Reads.SHADING: np.zeros(shape), Reads.POSE: np.zeros(shape)}
+        for what, size in _NUDGES:
+            sample, scale = self.sample, 1.0
+            if what is Reads.POSE:
+                # Equal normals or albedos of a triangle's corners hide what rounding does to the barycentrics: what
+                # cancels exactly does not cancel when rounded. So the corners are told apart first.
+                sample, scale = sample.nudged(Reads.SHADING, _APART, rng), _APART
+            image, slopes = self.slopes(sample, self.scene)
+            nudged_image, nudged_slopes = self.slopes(
+                sample.nudged(what, size, rng), self.scene.nudged(what, size, rng)
+            )
+            change = np.fmax(change, np.abs(nudged_image - image) / size)
+            by_kind[what] = np.fmax(by_kind[what], np.abs(nudged_slopes - slopes) / (size * scale))
+        return change, by_kind[Reads.SHADING], by_kind[Reads.POSE]
+
+    def slopes(self, sample: PixelSample, scene: SceneValues) -> tuple[Array, Array]:
+        """The image (N, C) and its central differences (M, N, C) of one step."""
+        image, moved = self.evaluate(sample, scene, np.array([_NUDGED_STEP]))
+        return image, (moved[:, 0, 0] - moved[:, 1, 0]) / (2.0 * _NUDGED_STEP)
+
+
+def _jitter(second: Array, noise: Array, image: Array) -> Array:
+    """By how much the image (N, C) jitters beyond its noise when displaced, (M, N, C), from its second differences."""
+    # From step to step a second difference shrinks 16-fold where the image is smooth, and 4-fold where it has a kink.
+    left = np.nan_to_num(second[:, -1] - second[:, -2] / 4.0)
+    brightest = np.max(np.abs(image[np.isfinite(image)]), initial=0.0)
+    jitter = np.where(left > 4.0 * noise, left, 0.0)
+    # Where the image jumps, a second difference is the same at every step; rounding makes it another at each.
+    jumps = np.ptp(second[:, -3:], axis=1) < 0.1 * second[:, -1]
+    for along, same in zip(jitter, jumps, strict=True):
+        if np.count_nonzero(same & (along > 0.0)) > 0.5 * np.count_nonzero(along):
+            along.fill(0.0)
+        elif np.count_nonzero(along) > 0.05 * along.size:
+            # What is rounded too coarsely jitters everywhere, even where the last steps happen not to show it.
+            share = np.max(along / np.maximum(np.abs(image), 1e-3 * brightest))
+            np.maximum(along, share * np.abs(image), out=along)
+    return jitter
+
+
+def _extrapolated(central: Array, second: Array, h: Array, noise: Array) -> tuple[Array, Array]:
+    """The extrapolation with the least bound for each entry (M, N, C), and its bound."""
+    removed = (central[:, 1:] - central[:, :-1]) / 15.0
+    extrapolated = central[:, 1:] + removed
+    bounds = np.abs(extrapolated[:, 1:] - extrapolated[:, :-1]) + np.abs(removed[:, 1:])
+    bounds += 1.2 * np.fmax(noise[:, 1:-1], noise[:, 2:]) / h[2:]
+    between_sides = second / h
+    smooth = between_sides[:, 1:] <= 0.5 * between_sides[:, :-1] + 8.0 * np.fmax(noise[:, 1:], noise[:, :-1]) / h[1:]
+    # A step is trusted only if all smaller ones look smooth too: at a large step a jump at 0 is hard to see.
+    smooth = np.logical_and.accumulate(smooth[:, ::-1], axis=1)[:, ::-1]
+    bounds = np.where(smooth[:, 1:] & np.isfinite(bounds), bounds, np.inf)
+    best = np.argmin(bounds, axis=1)[:, None]
+    least = np.take_along_axis(bounds, best, axis=1)[:, 0]
+    values = np.take_along_axis(extrapolated[:, 1:], best, axis=1)[:, 0]
+    # Where no step can be trusted: the smallest step at which there is a difference at all.
+    last = central.shape[1] - 1 - np.argmax(np.isfinite(central)[:, ::-1], axis=1)[:, None]
+    return np.where(np.isfinite(least), values, np.take_along_axis(central, last, axis=1)[:, 0]), least

@@ -1,0 +1,187 @@
+"""Forward-mode derivatives: one pass a column carries the derivative along with the value, as dual numbers.
+
+Forward and reverse mode are different transformations of the same functions (:mod:`tdr.pixel`), so a function that one
+of them gets wrong is unlikely to come out equally wrong of the other.
+
+Taichi's forward mode cannot load from arrays that are a kernel's arguments, so a band's triangles and the parameters
+are copied into fields first. Only the perturbation, shared by all pixels, and the radiance have duals.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from tdr import backend
+from tdr.backend import ti
+from tdr.evaluation import PixelSample, SceneValues
+from tdr.parameters import Column
+from tdr.pixel import Layout, PixelFunctions
+
+# Pixels a launch.
+BAND = 1 << 14
+
+
+@ti.data_oriented
+class ForwardKernels(PixelFunctions):
+    """The kernel, and the fields that it reads; one instance for each start of Taichi (:func:`current_kernels`).
+
+    Attributes:
+        radiance: (BAND,) linear RGB of the band's pixels.
+        shared: parameter name -> () perturbation.
+    """
+
+    def __init__(self) -> None:
+        self.radiance = ti.Vector.field(3, float, BAND, needs_dual=True)
+        self.shared: dict[str, ti.MatrixField] = {}
+        self._pixels = ti.field(ti.i32, BAND)
+        self._triangles = ti.field(ti.i32, (BAND, 3))
+        self._vertices = ti.field(ti.f64, (3 * BAND, 3))
+        self._normals = ti.field(ti.f64, (3 * BAND, 3))
+        self._vertex_albedo = ti.field(ti.f64, (3 * BAND, 3))
+        self._view = ti.field(ti.f64, 4)
+        self._rotations = ti.field(ti.f64, (2, 3, 3))
+        self._values: dict[int, ti.Field] = {}
+        # What Taichi wants to be named as input and output; it is neither.
+        self._unused = ti.field(float, (), needs_dual=True)
+
+    def allocate(self, layout: Layout) -> None:
+        """Make the fields that a layout needs and that are not there yet."""
+        if layout.num_numbers not in self._values:
+            self._values[layout.num_numbers] = ti.field(ti.f64, (1, layout.num_numbers))
+        for parameter in layout.parameters:
+            if parameter.name in layout.perturbed and parameter.name not in self.shared:
+                self.shared[parameter.name] = ti.Vector.field(parameter.size, float, (), needs_dual=True)
+
+    def load(self, sample: PixelSample, scene: SceneValues) -> None:
+        """Copy a band's triangles, and what is the same for all lights, into the fields."""
+        vertices, triangles, normals, _, albedo, view = sample.arrays()
+        self._load(
+            sample.pixels,
+            vertices,
+            triangles,
+            normals,
+            albedo,
+            view,
+            scene.rotations,
+        )
+
+    @ti.kernel
+    def _load(
+        self,
+        pixels: ti.types.ndarray(dtype=ti.i32, ndim=1),
+        vertices: ti.types.ndarray(ndim=2),
+        triangles: ti.types.ndarray(dtype=ti.i32, ndim=2),
+        normals: ti.types.ndarray(ndim=2),
+        vertex_albedo: ti.types.ndarray(ndim=2),
+        view: ti.types.ndarray(ndim=1),
+        rotations: ti.types.ndarray(ndim=3),
+    ):
+        for k in range(pixels.shape[0]):
+            self._pixels[k] = pixels[k]
+            for corner in range(3):
+                self._triangles[k, corner] = triangles[k, corner]
+                for i in range(3):
+                    self._vertices[3 * k + corner, i] = vertices[3 * k + corner, i]
+                    self._normals[3 * k + corner, i] = normals[3 * k + corner, i]
+                    self._vertex_albedo[3 * k + corner, i] = vertex_albedo[3 * k + corner, i]
+        for i in range(4):
+            self._view[i] = view[i]
+        for which, i, j in ti.ndrange(2, 3, 3):
+            self._rotations[which, i, j] = rotations[which, i, j]
+
+    @ti.kernel
+    def _load_values(self, values: ti.types.ndarray(ndim=2), light: ti.i32, layout: ti.template()):
+        for i in range(values.shape[1]):
+            self._values[layout.num_numbers][0, i] = values[light, i]
+
+    @ti.kernel
+    def _clear(self, count: ti.i32):
+        for k in range(count):
+            self.radiance[k] = ti.Vector([0.0, 0.0, 0.0])
+            self.radiance.dual[k] = ti.Vector([0.0, 0.0, 0.0])
+
+    @ti.kernel
+    def _locate_and_shade(self, count: ti.i32, light: ti.i32, layout: ti.template()):
+        for k in range(count):
+            _weights, _depth, position, normal, albedo = self.locate(
+                k,
+                0,
+                0,
+                self._pixels[k],
+                k,
+                self._vertices,
+                self._triangles,
+                self._normals,
+                self._triangles,
+                self._vertex_albedo,
+                self._rotations,
+                self._view,
+                self._values[layout.num_numbers],
+                layout,
+            )
+            self.radiance[k] += self.radiance_of(
+                light,
+                k,
+                0,
+                0,
+                position,
+                normal,
+                albedo,
+                self._rotations,
+                self._values[layout.num_numbers],
+                layout,
+            )
+
+    @ti.kernel
+    def _write_duals(self, count: ti.i32, cotangents: ti.types.ndarray(ndim=2), derivatives: ti.types.ndarray(ndim=2)):
+        for k in range(count):
+            for c in range(cotangents.shape[0]):
+                total = 0.0
+                for i in ti.static(range(3)):
+                    total += cotangents[c, i] * self.radiance.dual[k][i]
+                derivatives[k, c] = total
+
+    def differentiate(
+        self,
+        count: int,
+        column: Column,
+        scene: SceneValues,
+        cotangents: npt.NDArray[np.floating],
+        layout: Layout,
+    ) -> npt.NDArray[np.floating]:
+        """One forward pass over the band that was loaded.
+
+        Args:
+            count: the band's pixels.
+            column: what is differentiated with respect to; its parameter is perturbed in the layout.
+            scene: the scene's numbers.
+            cotangents: (C, 3).
+            layout: what the kernel is compiled for, with shared perturbations.
+
+        Returns:
+            (count, C) the derivatives of cotangents . radiance.
+        """
+        name, index = column.parameter.name, column.index
+        component = index[-1] if column.parameter.components else 0
+        # One light's numbers do not change what the others contribute.
+        lights = [index[0]] if column.parameter.per_light else range(len(scene.values))
+        self._clear(count)
+        self.shared[name].dual[None][component] = 1.0
+        for light in lights:
+            self._load_values(scene.values, light, layout)
+            with ti.ad.FwdMode(loss=self._unused, param=self._unused, clear_gradients=False):
+                self._locate_and_shade(count, light, layout)
+        self.shared[name].dual[None][component] = 0.0
+        derivatives = np.empty((count, len(cotangents)), dtype=backend.dtype())
+        self._write_duals(count, backend.array(cotangents), derivatives)
+        return derivatives
+
+
+_current: tuple[int, ForwardKernels] | None = None
+
+
+def current_kernels() -> ForwardKernels:
+    """The forward-mode kernels of the running Taichi."""
+    global _current
+    if _current is None or _current[0] != backend.epoch():
+        _current = (backend.epoch(), ForwardKernels())
+    return _current[1]
