@@ -52,11 +52,11 @@ def run(
             from tdr.check import check
             from tdr.jacobian import compile_kernels, differentiate
             from tdr.pipeline import Pipeline
-            from tdr.stages.shaders import explained
+            from tdr.stages.shaders import CustomShader
         with stopwatch.measure("taichi"):
             backend.start(config.runtime.precision, config.runtime.arch)
             pipeline = Pipeline.from_config(config, mesh)
-    with phase("compiling"), stopwatch.measure("compile"), explained(pipeline.shader):
+    with phase("compiling"), stopwatch.measure("compile"):
         compile_kernels(pipeline, config.jacobian)
         if config.check.mode is not CheckMode.off:
             evaluation.compile_kernel(pipeline)
@@ -75,6 +75,8 @@ def run(
         artifacts.write_pictures(folder, images)
         if result is not None:
             artifacts.write_check(folder, result, images.image)
+        if isinstance(pipeline.shader, CustomShader):
+            artifacts.write_shader(folder, pipeline.shader.file.source)
         if config.image.g_buffer:
             artifacts.write_g_buffer(folder, pipeline.compute_g_buffer())
     with stopwatch.measure("arrays"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -20,9 +21,10 @@ from rich.console import Console
 from rich.table import Table
 
 import tdr
-from tdr.config import JacobianConfig, Method, Precision
+from tdr.config import CheckConfig, CheckMode, Config, JacobianConfig, LightConfig, Method, Precision
 from tdr.jacobian import differentiate
 from tdr.pipeline import Pipeline
+from tdr.timing import Stopwatch
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -68,6 +70,21 @@ def measure_loop(resolution: int, repeats: int) -> tuple[float, float]:
     return batched, time.perf_counter() - start
 
 
+def measure_check(parameters: str | list[str], repeats: int) -> tuple[float, float]:
+    """Seconds of a whole warm run at 512 x 512 with everything that it writes, without a check and with a quick one."""
+    run = runpy.run_path(str(ROOT / "experiments" / "jacobian.py"))["run"]
+    times = []
+    for mode in (CheckMode.off, CheckMode.quick):
+        config = Config(
+            light=LightConfig(direction=[[1.0, -1.0, -1.0]]),
+            jacobian=JacobianConfig(parameters=parameters),
+            check=CheckConfig(mode),
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            times.append(median(lambda: run(config, Path(folder), Stopwatch()), repeats))  # noqa: B023 (called here)
+    return times[0], times[1]
+
+
 def measure_command(repeats: int) -> tuple[float, float]:
     """Seconds of the main command at 256 x 256 with kernels cached, and of the bare imports."""
     with tempfile.TemporaryDirectory() as folder:
@@ -105,6 +122,11 @@ def main() -> None:
     console.print(table)
     batched, loop = measure_loop(128, repeats)
     console.print(f"128 x 128: batched {1e3 * batched:.2f} ms, loop {1e3 * loop:.0f} ms")
+    checks = {name: measure_check(p, repeats) for name, p in (("light.direction", ["light.direction"]), ("all", "all"))}
+    for name, (off, quick) in checks.items():
+        console.print(
+            f"whole run at 512 x 512, {name}: {1e3 * off:.0f} ms without, {1e3 * quick:.0f} ms with check=quick"
+        )
     command, imports = measure_command(max(9, repeats))
     console.print(f"main command at 256 x 256, second start: {command:.2f} s; bare imports {imports:.2f} s")
 
@@ -116,6 +138,7 @@ def main() -> None:
         ("plain render, 1024 / 512", at["render"] / stages[512]["render"], "<=", 4.6),
         ("Jacobian, 1024 / 512", at["light.direction"] / stages[512]["light.direction"], "<=", 4.6),
         ("loop / batched, 128", loop / batched, ">=", 1000.0),
+        *((f"run with / without check=quick, {name}", quick / off, "<=", 1.5) for name, (off, quick) in checks.items()),
         ("main command / bare imports", command / imports, "<=", 2.0),
     ]
     table = Table("ratio", "measured", "target", "")

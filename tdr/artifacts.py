@@ -53,6 +53,11 @@ def write_g_buffer(folder: Path, g_buffer: Mapping[str, npt.NDArray[Any]]) -> No
     _write_pictures(folder, {f"g_buffer/{name}.png": picture for name, picture in pictures.items()})
 
 
+def write_shader(folder: Path, source: str) -> None:
+    """Write ``shader.py``, the shader file that a run used."""
+    (folder / "shader.py").write_text(source, encoding="utf-8")
+
+
 def write_check(folder: Path, result: CheckResult, image: npt.NDArray[np.floating]) -> None:
     """Write ``check.json``, what a check found, and pictures of it under ``check/``.
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from PIL import ImageFont
 
 Picture = npt.NDArray[np.uint8]
 Color = tuple[int, int, int]
@@ -40,7 +44,8 @@ class Key:
 class Canvas:
     """A picture that is being drawn, in pixels from its top left corner.
 
-    It uses matplotlib's renderer itself, because a ``Figure`` resamples the panels and lays out each text repeatedly.
+    Lines are drawn by matplotlib's renderer itself, because a ``Figure`` resamples the panels, and text by Pillow,
+    because it is three times as fast.
 
     Args:
         width: in pixels.
@@ -117,11 +122,8 @@ class Canvas:
 
     def picture(self) -> Picture:
         """What was drawn, (height, width, 3) sRGB."""
-        import matplotlib
+        from PIL import Image, ImageDraw
 
-        with matplotlib.rc_context({"text.hinting": "no_hinting"}):  # text is as wide as its size, and drawn faster
-            for text in self._texts:
-                self._draw_text(*text)
         height, width = self._buffer.shape[:2]
         picture = np.empty((height, width, 3), np.uint8)
         for channel in range(3):  # five times faster than all at once
@@ -131,17 +133,13 @@ class Canvas:
             picture[top - 1 : bottom + 1, [left - 1, right]] = INK
             picture[[top - 1, bottom], left:right] = INK
             picture[top:bottom, left:right] = panel
-        return picture
-
-    def _draw_text(self, x: float, baseline: float, text: str, size: float, width: float, align: float) -> None:
-        from matplotlib.font_manager import FontProperties
-
-        font = FontProperties(family="DejaVu Sans", size=size)
-        extent = self._renderer.get_text_width_height_descent(text, font, False)[0]
-        if extent > width:
-            font.set_size(size * width / extent)
-            extent = width
-        self._renderer.draw_text(self._style(INK, 0), x - align * extent, baseline, text, font, 0)
+        image = Image.fromarray(picture)
+        pen = ImageDraw.Draw(image)
+        for x, baseline, text, size, room, align in self._texts:
+            extent = _font(size).getlength(text)
+            font = _font(size * min(1.0, room / extent)) if extent else _font(size)
+            pen.text((x - align * min(extent, room), baseline), text, INK, font, anchor="ls")
+        return np.asarray(image)
 
     def _style(self, color: Color, width: float) -> Any:
         style = self._renderer.new_gc()
@@ -155,6 +153,15 @@ class Canvas:
         from matplotlib.transforms import Affine2D
 
         return Path(points), Affine2D().scale(1, -1).translate(0, len(self._buffer))
+
+
+@functools.lru_cache(maxsize=256)
+def _font(size: float) -> ImageFont.FreeTypeFont:
+    """Matplotlib's own font, in pixels."""
+    from matplotlib.font_manager import findfont
+    from PIL import ImageFont
+
+    return ImageFont.truetype(findfont("DejaVu Sans"), size)
 
 
 def _unit(color: Color) -> tuple[float, ...]:

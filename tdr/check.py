@@ -22,11 +22,12 @@ from tdr.diagnosis import Circumstances, diagnose, diagnose_image
 from tdr.errors import InputError, check_choice
 from tdr.evaluation import SceneValues
 from tdr.explanation import Entries
-from tdr.finite_difference import EPS, STEPS, Differences, differences, scales
+from tdr.finite_difference import EPS, STEPS, Differences, central_differences, scales
 from tdr.jacobian import Track, compute_at, silently
 from tdr.jacobian_images import JacobianImages
 from tdr.parameters import Column, Parameter
 from tdr.pipeline import Pipeline
+from tdr.stages.shaders import suspects
 
 Array = npt.NDArray[np.float64]
 
@@ -160,6 +161,7 @@ class _Check:
         verdict = Verdict.passed
         if self.wrong or Verdict.failed in verdicts:
             verdict = Verdict.failed
+            self.findings += suspects(self.pipeline.shader)
         elif Verdict.not_comparable in verdicts:
             verdict = Verdict.not_comparable
         shape = self.images.triangle_id.shape
@@ -251,13 +253,7 @@ class _Check:
             ),
             np.max(np.abs(comparison.reference), initial=0.0, where=comparison.comparable),
         )
-        if out_of_tolerance:
-            self.fail(
-                f"Along a random direction in the space of all columns {out_of_tolerance} of {excess.size} entries are "
-                "out of tolerance."
-            )
-        elif abs(result.tangent - result.cotangent) > result.tolerance:
-            self.fail("For a random direction v and a random cotangent w, <w, Jv> is not <J^T w, v>.")
+        self.wrong |= out_of_tolerance > 0 or abs(result.tangent - result.cotangent) > result.tolerance
         return result
 
     # ----------------------------------------------------------------------------------------------------- the image
@@ -276,7 +272,8 @@ class _Check:
                 "pixels. Usual causes: settings that were changed after the rendering, a buffer of an earlier one."
             )
         brightness = np.maximum(np.abs(estimated.image), np.finfo(np.float64).tiny)
-        jitters = jitter > JITTER * brightness
+        # Where no half vector exists, the image jumps.
+        jitters = (jitter > JITTER * brightness) & ~surroundings.opposite()[:, None]
         # In a float32 run a cast to float32 is no fault.
         matters = not single and np.count_nonzero(jitters) >= max(3, JITTERING * jitters.size)
         circumstances = Circumstances(
@@ -452,6 +449,7 @@ class _Check:
         pixel = entry.row * self.images.triangle_id.shape[1] + entry.column
         where = np.searchsorted(self.pipeline.rasterizer.pixels, [pixel])
         (unit,) = scales(self.pipeline, [worst.column])
-        estimated = differences(self.pipeline, [worst.column], np.array([[unit]]), where, self.images.cotangents)
-        central = estimated.central[0, :, 0, entry.channel or 0] / unit
-        return StepCurve(worst.column.name, worst.column.parameter.unit, entry, STEPS * unit, central)
+        direction = np.array([[unit]])
+        central = central_differences(self.pipeline, [worst.column], direction, where, self.images.cotangents)
+        differences = central[0, :, 0, entry.channel or 0] / unit
+        return StepCurve(worst.column.name, worst.column.parameter.unit, entry, STEPS * unit, differences)

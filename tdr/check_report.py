@@ -30,6 +30,7 @@ _LINE = 110  # characters of a line on the terminal
 _LEFT = 11  # of its left column
 _ROWS = 30  # of a table on a run's page
 _FINDINGS = 20  # on a run's page
+_SHOWN = 6  # columns that did not pass, on the terminal
 _NAMES = 4  # of columns that share a finding
 
 
@@ -79,14 +80,9 @@ def _excluded(check: ColumnCheck) -> int:
 
 
 def _worst_first(columns: Sequence[ColumnCheck]) -> list[ColumnCheck]:
-    """Failed columns, those that were not comparable, and passed ones; by error over tolerance among each."""
+    """Failed columns, those that were not comparable, and passed ones; the worst first among each."""
     order = (Verdict.failed, Verdict.not_comparable, Verdict.passed)
-
-    def rank(check: ColumnCheck) -> tuple[int, float]:
-        error = check.max_error if math.isfinite(check.max_error) else math.inf
-        return order.index(check.verdict), -error / max(check.tolerance, math.ulp(0))
-
-    return sorted(columns, key=rank)
+    return sorted(columns, key=lambda check: (order.index(check.verdict), -check.excess))
 
 
 def _shared_findings(columns: Sequence[ColumnCheck]) -> list[tuple[str, str]]:
@@ -150,12 +146,14 @@ def summary_lines(result: CheckResult) -> list[str]:
     disagreement = result.direction and _disagreement(result.direction)
     if disagreement:
         lines += _wrap(" " * (_LEFT + 2) + f"random direction  {disagreement}", _LEFT + 4)
-    for check in _worst_first(result.columns):
-        if check.verdict is not Verdict.passed:
-            verdict = "" if check.verdict is Verdict.failed else "not comparable: "
-            lines += _wrap(" " * (_LEFT + 2) + f"{check.column.name}  {verdict}{_outcome(check)}", _LEFT + 4)
-            for finding in check.findings:
-                lines += _wrap(" " * (_LEFT + 4) + finding, _LEFT + 6)
+    not_passed = [check for check in _worst_first(result.columns) if check.verdict is not Verdict.passed]
+    for check in not_passed[:_SHOWN]:
+        verdict = "" if check.verdict is Verdict.failed else "not comparable: "
+        lines += _wrap(" " * (_LEFT + 2) + f"{check.column.name}  {verdict}{_outcome(check)}", _LEFT + 4)
+        for finding in check.findings:
+            lines += _wrap(" " * (_LEFT + 4) + finding, _LEFT + 6)
+    if len(not_passed) > _SHOWN:
+        lines.append(" " * (_LEFT + 2) + f"and {len(not_passed) - _SHOWN} more columns; check.json has all of them")
     for names, finding in _shared_findings([check for check in result.columns if check.verdict is Verdict.passed]):
         lines += _wrap(" " * (_LEFT + 2) + f"{names} (passed): {finding}", _LEFT + 4)
     return lines

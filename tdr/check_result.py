@@ -121,6 +121,16 @@ class ColumnCheck:
     forward_error: float | None
     findings: tuple[str, ...]
 
+    @property
+    def excess(self) -> float:
+        """The difference of the worst entry in multiples of its tolerance; 0 if there is none."""
+        if self.worst is None:
+            return 0.0
+        difference = abs(self.worst.value - self.worst.reference)
+        if not np.isfinite(difference):
+            return np.inf
+        return difference / max(self.worst.tolerance, float(np.finfo(np.float64).tiny))
+
 
 @dataclass(frozen=True)
 class DirectionCheck:
@@ -180,10 +190,4 @@ class CheckResult:
     def worst(self) -> ColumnCheck | None:
         """The column with the entry whose difference is the largest multiple of its tolerance."""
         judged = [check for check in self.columns if check.worst is not None]
-        return max(judged, key=_multiple, default=None)
-
-
-def _multiple(check: ColumnCheck) -> float:
-    assert check.worst is not None  # noqa: S101
-    difference = abs(check.worst.value - check.worst.reference)
-    return difference / check.worst.tolerance if check.worst.tolerance > 0 else float(difference > 0) * np.inf
+        return max(judged, key=lambda check: check.excess, default=None)

@@ -33,7 +33,14 @@ _FACTORS: tuple[tuple[float, str, str], ...] = (
     (np.pi, "pi", "the 1/pi of a diffuse reflection left out"),
     (1 / np.pi, "1/pi", "the 1/pi of a diffuse reflection applied twice"),
     *((n, f"{n}", f"the same contribution added {n} times, or a gradient that was not cleared") for n in range(2, 10)),
-    *((1 / n, f"1/{n}", f"a mean in place of a sum, or only one of {n} equal contributions") for n in range(2, 10)),
+    *(
+        (
+            1 / n,
+            f"1/{n}",
+            f"a mean in place of a sum, or one of {n} equal contributions alone, as of a run-time loop's trips",
+        )
+        for n in range(2, 10)
+    ),
 )
 
 

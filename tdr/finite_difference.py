@@ -119,6 +119,18 @@ def differences(
     return _joined(parts)
 
 
+def central_differences(
+    pipeline: Pipeline,
+    columns: Sequence[Column],
+    directions: Array,
+    entries: npt.NDArray[np.integer],
+    cotangents: Array,
+    steps: Array = STEPS,
+) -> Array:
+    """The central difference of each step, (M, J, N, C), without any bound; see :func:`differences`."""
+    return _Chunk(pipeline, columns, directions, entries, cotangents, steps).central()
+
+
 def _joined(parts: Sequence[Differences]) -> Differences:
     if len(parts) == 1:
         return parts[0]
@@ -198,21 +210,25 @@ class _Chunk:
         self.layout = pipeline.layout()
 
     def evaluate(self, sample: PixelSample, scene: SceneValues, steps: Array) -> tuple[Array, Array]:
-        """The image (N, C), and displaced by each step and its opposite, (M, 2, J, N, C)."""
+        """The image twice, (2, N, C), and displaced by each step and its opposite, (M, 2, J, N, C)."""
         signed = np.concatenate([steps, -steps])
         scenes = [scene.displaced(self.columns, h * direction) for direction in self.directions for h in signed]
-        image = evaluate(sample, [scene, *scenes], self.layout) @ self.cotangents.T
-        return image[0], image[1:].reshape(len(self.directions), 2, len(steps), *image.shape[1:])
+        image = evaluate(sample, [scene, scene, *scenes], self.layout) @ self.cotangents.T
+        return image[:2], image[2:].reshape(len(self.directions), 2, len(steps), *image.shape[1:])
+
+    def central(self) -> Array:
+        """The central difference of each step, (M, J, N, C)."""
+        _, moved = self.evaluate(self.sample, self.scene, self.steps)
+        return np.asarray((moved[:, 0] - moved[:, 1]) / (2.0 * self.steps[:, None, None]))
 
     def differences(self, usable: npt.NDArray[np.bool_] | None) -> Differences:
         """The derivatives along each direction; ``usable`` is (J, N, 1)."""
-        image, moved = self.evaluate(self.sample, self.scene, self.steps)
+        (image, again), moved = self.evaluate(self.sample, self.scene, self.steps)
         if usable is not None:
             moved = np.where(usable, moved, np.nan)
         h = self.steps[:, None, None]
         central = (moved[:, 0] - moved[:, 1]) / (2.0 * h)
         second = np.abs(moved[:, 0] - 2.0 * image + moved[:, 1])
-        again, _ = self.evaluate(self.sample, self.scene, self.steps[:0])
         change, shading, geometry = self.conditions()
         noise = ROUNDINGS * EPS * (change + np.abs(image))
         # A displaced image may be brighter than the image itself.
@@ -239,13 +255,14 @@ class _Chunk:
         shape = (len(self.directions), len(self.sample.pixels), len(self.cotangents))
         change = np.zeros(shape[1:])
         by_kind = {Reads.SHADING: np.zeros(shape), Reads.POSE: np.zeros(shape)}
+        as_it_is = self.slopes(self.sample, self.scene)
         for what, size in _NUDGES:
-            sample, scale = self.sample, 1.0
+            sample, scale, (image, slopes) = self.sample, 1.0, as_it_is
             if what is Reads.POSE:
                 # Equal normals or albedos of a triangle's corners hide what rounding does to the barycentrics: what
                 # cancels exactly does not cancel when rounded. So the corners are told apart first.
                 sample, scale = sample.nudged(Reads.SHADING, _APART, rng), _APART
-            image, slopes = self.slopes(sample, self.scene)
+                image, slopes = self.slopes(sample, self.scene)
             nudged_image, nudged_slopes = self.slopes(
                 sample.nudged(what, size, rng), self.scene.nudged(what, size, rng)
             )
@@ -255,7 +272,7 @@ class _Chunk:
 
     def slopes(self, sample: PixelSample, scene: SceneValues) -> tuple[Array, Array]:
         """The image (N, C) and its central differences (M, N, C) of one step."""
-        image, moved = self.evaluate(sample, scene, np.array([_NUDGED_STEP]))
+        (image, _), moved = self.evaluate(sample, scene, np.array([_NUDGED_STEP]))
         return image, (moved[:, 0, 0] - moved[:, 1, 0]) / (2.0 * _NUDGED_STEP)
 
 

@@ -23,7 +23,7 @@ from tdr.stages.camera import CAMERAS, Camera, PerspectiveCamera
 from tdr.stages.interpolator import TriangleAttributeInterpolator
 from tdr.stages.lights import DirectionalLightArray
 from tdr.stages.rasterizer import TriangleRasterizer
-from tdr.stages.shaders import BlinnPhongShader, build_shader
+from tdr.stages.shaders import BlinnPhongShader, build_shader, explained
 from tdr.stages.transforms import rotation_matrix
 
 
@@ -201,11 +201,12 @@ class Pipeline:
         image = self.output_buffer.values.reshape(-1, 3)
         image.fill(0.0)
         arguments = self._launch_arguments(layout)
-        for start, count in self.bands():
-            self.kernels.clear_radiance(count)
-            for light in range(self.light_array.num_lights):
-                self.kernels.shade(start, count, light, *arguments)
-            self.kernels.write_image(start, count, pixels, image)
+        with explained(self.shader):
+            for start, count in self.bands():
+                self.kernels.clear_radiance(count)
+                for light in range(self.light_array.num_lights):
+                    self.kernels.shade(start, count, light, *arguments)
+                self.kernels.write_image(start, count, pixels, image)
         ti.sync()
 
     def backward(self, parameters: Sequence[str] | None = None) -> None:
@@ -252,7 +253,8 @@ class Pipeline:
         Through the shading alone, from the G-buffer that :meth:`render` left, unless a pose is perturbed.
         """
         kernel = self.kernels.locate_and_shade if layout.moves else self.kernels.shade
-        kernel.grad(start, count, light, *self._launch_arguments(layout))
+        with explained(self.shader):
+            kernel.grad(start, count, light, *self._launch_arguments(layout))
 
     def bands(self) -> list[tuple[int, int]]:
         """The bands that the list of covered pixels is worked off in, at least one: (first entry, entries)."""

@@ -5,7 +5,7 @@ import matplotlib
 import numpy as np
 import pytest
 from check_results import check_result, column_check, step_curve
-from matplotlib.backends.backend_agg import RendererAgg
+from PIL import ImageDraw
 
 from tdr.check_pictures import PLACE_COLORS, check_pictures
 from tdr.check_result import COMPARED, Place, Verdict
@@ -75,13 +75,13 @@ def sphere(height, width, mode="full", seed=0, samples=16384):
 def written(monkeypatch):
     """Every text that is drawn."""
     texts = []
-    draw_text = RendererAgg.draw_text
+    text = ImageDraw.ImageDraw.text
 
-    def record(self, gc, x, y, s, *arguments, **options):
-        texts.append(s)
-        draw_text(self, gc, x, y, s, *arguments, **options)
+    def record(self, xy, written, *arguments, **options):
+        texts.append(written)
+        text(self, xy, written, *arguments, **options)
 
-    monkeypatch.setattr(RendererAgg, "draw_text", record)
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", record)
     return texts
 
 

@@ -43,12 +43,14 @@ def test_defaults_are_the_lessons_first_figure():
 @pytest.mark.parametrize(
     "options", [*itertools.zip_longest(*GROUPS.values())], ids=lambda options: "-".join(filter(None, options))
 )
-def test_every_option_composes(options):
+def test_every_option_composes(options, tmp_path):
     overrides = [f"{group}={option}" for group, option in zip(GROUPS, options, strict=True) if option]
-    config = settings(*overrides, *(["mesh.path=x.ply"] if "mesh=file" in overrides else []))
+    (tmp_path / "x.py").write_text("parameters = {'gain': 2}\ndef reflect(surface, light, constants): ...\n")
+    paths = {"mesh=file": "mesh.path=x.ply", "shader=custom": f"shader.path={tmp_path}/x.py"}
+    config = settings(*overrides, *(path for option, path in paths.items() if option in overrides))
     for group, option in zip(GROUPS, options, strict=True):
         if option in SCHEMAS[group]:
-            assert type(getattr(config, group)) is SCHEMAS[group][option]
+            assert isinstance(getattr(config, group), SCHEMAS[group][option])
 
 
 @pytest.mark.parametrize("preset", PRESETS)

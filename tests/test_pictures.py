@@ -5,7 +5,7 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import RendererAgg
+from PIL import ImageDraw
 from synthetic import RGB, SUM, column, every_parameter, jacobian_images, one_column
 
 from tdr import report
@@ -39,13 +39,13 @@ def colors(panel, rows, columns):
 def written(monkeypatch):
     """Every text that is drawn."""
     texts = []
-    draw_text = RendererAgg.draw_text
+    text = ImageDraw.ImageDraw.text
 
-    def record(self, gc, x, y, s, *arguments, **options):
-        texts.append(s)
-        draw_text(self, gc, x, y, s, *arguments, **options)
+    def record(self, xy, written, *arguments, **options):
+        texts.append(written)
+        text(self, xy, written, *arguments, **options)
 
-    monkeypatch.setattr(RendererAgg, "draw_text", record)
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", record)
     return texts
 
 

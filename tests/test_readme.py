@@ -2,9 +2,6 @@
 
 import re
 import shlex
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +20,15 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
+@pytest.fixture
+def my_shader(tmp_path, monkeypatch):
+    """The shader of the README, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    Path("my_shader.py").write_text(blocks("python")[2], encoding="utf-8")
+
+
 @pytest.mark.parametrize("arguments", COMMANDS)
+@pytest.mark.usefixtures("my_shader")
 def test_commands_compose(arguments):
     words = shlex.split(arguments, comments=True)
     overrides = OverridesParser.create().parse_overrides([word for word in words if word != "-m"])
@@ -51,34 +56,16 @@ def tiny() -> tdr.Pipeline:
     return tdr.Pipeline(tdr.TriangleMesh.sphere(1), light_array=lights, resolution=(8, 8))
 
 
-def test_the_shader_of_the_readme_renders_and_differentiates(tmp_path):
-    config, shader = blocks("python")[2:4]
-    script = "\n".join(
-        [
-            "from dataclasses import dataclass",
-            "import numpy as np, tdr, tdr.backend, taichi as ti, taichi.math as tm",
-            "from tdr.config import ShaderConfig",
-            "from tdr.parameters import differentiable",
-            config,
-            shader,
-            textwrap.dedent(
-                """
-                tdr.start("f64")
-                shader = ToonShader()
-                pipeline = tdr.Pipeline(tdr.TriangleMesh.sphere(2), shader=shader, resolution=(16, 16))
-                jacobian = tdr.compute_jacobian(pipeline, "all")
-                values = {}
-                for step in (1e-6, -1e-6):
-                    shader.settings.sharpness = 20.0 + step
-                    pipeline.forward()
-                    values[step] = pipeline.output_buffer.to_numpy().sum(-1)
-                difference = (values[1e-6] - values[-1e-6]) / 2e-6
-                assert np.abs(difference).max() > 1e-3
-                np.testing.assert_allclose(jacobian["shader.sharpness"][..., 0], difference, atol=1e-8)
-                """
-            ),
-        ]
-    )
-    path = Path(tmp_path) / "toon.py"  # kernels must be in a file: Taichi reads their source
-    path.write_text(script)
-    subprocess.run([sys.executable, str(path)], check=True, timeout=120)
+@pytest.mark.usefixtures("my_shader", "f64")
+def test_the_shader_of_the_readme_renders_and_differentiates():
+    shader = tdr.CustomShader("my_shader.py")
+    pipeline = tdr.Pipeline(tdr.TriangleMesh.sphere(2), shader=shader, resolution=(16, 16))
+    jacobian = tdr.compute_jacobian(pipeline, "all")
+    values = {}
+    for step in (1e-6, -1e-6):
+        shader.settings.sharpness = 20.0 + step
+        pipeline.forward()
+        values[step] = pipeline.output_buffer.to_numpy().sum(-1)
+    difference = (values[1e-6] - values[-1e-6]) / 2e-6
+    assert np.abs(difference).max() > 1e-3
+    np.testing.assert_allclose(jacobian["shader.sharpness"][..., 0], difference, atol=1e-8)

@@ -36,7 +36,7 @@ from tdr import backend
 from tdr.config import BlinnPhongConfig, CustomShaderConfig, LambertianConfig, ShaderConfig
 from tdr.errors import InputError
 from tdr.shader_file import ShaderFile, read_shader_file
-from tdr.shader_rules import fatal, refusals
+from tdr.shader_rules import fatal, refusals, violations_in
 
 
 class BlinnPhongShader:
@@ -201,6 +201,17 @@ def explained(shader: Any) -> Iterator[None]:
         raise InputError(f"{shader.file.where(line)} Taichi must be able to differentiate it; got: {reason}") from error
     finally:
         ti.set_logging_level(ti.ERROR)
+
+
+def suspects(shader: Any) -> list[str]:
+    """What in a user's shader file may make its derivatives wrong, a line each; none of a built-in shader.
+
+    Args:
+        shader: the shader.
+    """
+    if not isinstance(shader, CustomShader):
+        return []
+    return [f"{shader.file.path} line {found.line}: {found.text}" for found in violations_in(shader.file.source)]
 
 
 def _source_name(file: ShaderFile) -> str:
