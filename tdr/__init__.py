@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tdr.backend import start as start
+    from tdr.check import check_jacobian as check_jacobian
+    from tdr.check_result import CheckResult as CheckResult
     from tdr.config import MeshConfig as MeshConfig
     from tdr.errors import InputError as InputError
     from tdr.jacobian import compute_jacobian as compute_jacobian
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "start": "tdr.backend",
+    "check_jacobian": "tdr.check",
+    "CheckResult": "tdr.check_result",
     "MeshConfig": "tdr.config",
     "InputError": "tdr.errors",
     "compute_jacobian": "tdr.jacobian",

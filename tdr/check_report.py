@@ -26,6 +26,8 @@ PLACE_LABELS: Mapping[Place, str] = {
 
 _METRICS = ("max_error", "median_error", "l2_error", "cosine", "tolerance", "out_of_tolerance")
 
+_CAUSES = " Usual causes: "  # where a finding says what it may come from
+
 _LINE = 110  # characters of a line on the terminal
 _LEFT = 11  # of its left column
 _ROWS = 30  # of a table on a run's page
@@ -151,9 +153,13 @@ def summary_lines(result: CheckResult) -> list[str]:
         verdict = "" if check.verdict is Verdict.failed else "not comparable: "
         lines += _wrap(" " * (_LEFT + 2) + f"{check.column.name}  {verdict}{_outcome(check)}", _LEFT + 4)
         for finding in check.findings:
-            lines += _wrap(" " * (_LEFT + 4) + finding, _LEFT + 6)
+            lines += _wrap(" " * (_LEFT + 4) + finding.partition(_CAUSES)[0], _LEFT + 6)
     if len(not_passed) > _SHOWN:
         lines.append(" " * (_LEFT + 2) + f"and {len(not_passed) - _SHOWN} more columns; check.json has all of them")
+    # Columns that are wrong in one way share their causes.
+    causes = [finding.partition(_CAUSES)[2] for check in not_passed[:_SHOWN] for finding in check.findings]
+    for cause in dict.fromkeys(filter(None, causes)):
+        lines += _wrap(" " * (_LEFT + 2) + f"{_CAUSES.strip().lower()} {cause}", _LEFT + 4)
     for names, finding in _shared_findings([check for check in result.columns if check.verdict is Verdict.passed]):
         lines += _wrap(" " * (_LEFT + 2) + f"{names} (passed): {finding}", _LEFT + 4)
     return lines
@@ -161,10 +167,11 @@ def summary_lines(result: CheckResult) -> list[str]:
 
 def _table(columns: Sequence[ColumnCheck]) -> list[str]:
     width = max(len("column"), *(len(check.column.name) for check in columns)) if columns else 0
-    row = f"{'':{_LEFT + 2}}{{:<{width}}}{{:>12}}{{:>11}}{{:>11}}{{:>11}}{{:>10}}  {{}}"
-    lines = [row.format("column", "max error", "tolerance", "cosine", "compared", "excluded", "")]
+    row = f"{'':{_LEFT + 2}}{{:<{width}}}{{:>12}}{{:>11}}{{:>11}}{{:>11}}{{:>11}}{{:>10}}  {{}}"
+    lines = [row.format("column", "max error", "tolerance", "forward", "cosine", "compared", "excluded", "")]
     for check in columns:
-        numbers = (f"{check.max_error:.2g}", f"{check.tolerance:.2g}", f"{check.cosine:.6f}")
+        forward = "" if check.forward_error is None else f"{check.forward_error:.2g}"
+        numbers = (f"{check.max_error:.2g}", f"{check.tolerance:.2g}", forward, f"{check.cosine:.6f}")
         verdict = "" if check.verdict is Verdict.passed else check.verdict.value.upper()
         lines.append(row.format(check.column.name, *numbers, f"{_compared(check):,}", f"{_excluded(check):,}", verdict))
     return [line.rstrip() for line in lines]

@@ -232,3 +232,64 @@ def test_help_names_the_options():
     )
     assert "light:      frontal, three_point, tilted" in done.stdout
     assert "schema" not in done.stdout
+
+
+WRONG = """
+import taichi as ti
+import taichi.math as tm
+
+parameters = {"gain": 0.7}
+
+
+@ti.func
+def reflect(surface, light, constants):
+    total = 0.0
+    for i in range(3):
+        total += constants.gain * tm.dot(surface.normal, light.to_light) * i
+    return total * light.color
+"""
+
+
+def test_a_passed_check_is_in_the_files_and_in_mlflow(tilted):
+    command, done = tilted
+    assert "check      passed   quick: 4 columns" in done.stdout
+    content = json.loads((command.folder / "run" / "check.json").read_text())
+    assert (content["verdict"], content["mode"]) == ("passed", "quick")
+    assert [column["column"] for column in content["columns"]] == [
+        *(f"light.direction.0.{c}" for c in "xyz"),
+        "shader.diffuse",
+    ]
+    assert {path.stem for path in (command.folder / "run" / "check").iterdir()} == {"error", "places", "steps"}
+    (run,) = command.runs()
+    assert run.data.tags["tdr.check"] == "passed"
+    assert run.data.params["check"] == "quick"
+    assert "Check passed" in run.data.tags["mlflow.note.content"]
+    assert run.data.metrics["check/shader.diffuse/max_error"] < 1e-9
+    assert run.data.metrics["check/shader.diffuse/tolerance"] > 0.0
+
+
+def test_a_failed_check_exits_with_2_after_everything_is_written(command):
+    (command.folder / "wrong.py").write_text(WRONG)
+    options = (*SMALL, "shader=custom", "shader.path=wrong.py", "jacobian.parameters=[shader.gain,light.direction]")
+    done = command(*options, status=2)
+    assert "check      FAILED" in done.stdout
+    assert "wrong.py line 11: A run-time loop" in done.stdout
+    folder = command.folder / "run"
+    assert json.loads((folder / "check.json").read_text())["verdict"] == "failed"
+    assert (folder / "shader.py").read_text() == WRONG
+    assert (folder / "figure.png").exists()
+    (run,) = command.runs()
+    assert (run.info.status, run.data.tags["tdr.check"]) == ("FINISHED", "failed")
+    assert command(*options, "check.on_fail=warn").stdout.count("FAILED") == 1
+    quiet = command(*options, "check=off", "tracking.enabled=false")
+    assert "check      off" in quiet.stdout
+    assert "FAILED" not in quiet.stdout
+
+
+def test_a_sweep_counts_failed_checks(command):
+    (command.folder / "wrong.py").write_text(WRONG)
+    done = command("-m", *SMALL, "shader=custom", "shader.path=wrong.py", "check=quick,off", status=2)
+    assert "2 of 2 jobs finished" in done.stdout
+    assert "checks     1 failed" in done.stdout
+    parent = next(run for run in command.runs() if "mlflow.parentRunId" not in run.data.tags)
+    assert (parent.info.status, parent.data.metrics["jobs/check_failed"]) == ("FINISHED", 1)

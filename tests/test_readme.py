@@ -69,3 +69,20 @@ def test_the_shader_of_the_readme_renders_and_differentiates():
     difference = (values[1e-6] - values[-1e-6]) / 2e-6
     assert np.abs(difference).max() > 1e-3
     np.testing.assert_allclose(jacobian["shader.sharpness"][..., 0], difference, atol=1e-8)
+
+
+@pytest.mark.usefixtures("my_shader", "f64")
+def test_the_mistake_of_the_readme_is_caught_and_its_remedy_works():
+    right = Path("my_shader.py").read_text(encoding="utf-8")
+    body = right[right.index("    step = ") : right.index("\n\n\n@ti.func\ndef ambient")]
+    mistaken = right.replace(body, blocks("python")[3].rstrip())
+    mended = mistaken.replace("range(1, 4)", "ti.static(range(1, 4))")
+    for source, verdict in ((mistaken, "failed"), (mended, "passed")):
+        Path("my_shader.py").write_text(source, encoding="utf-8")
+        shader = tdr.CustomShader("my_shader.py")
+        pipeline = tdr.Pipeline(tdr.TriangleMesh.sphere(2), shader=shader, resolution=(24, 24))
+        result = tdr.check_jacobian(pipeline, tdr.compute_jacobian(pipeline, ["light.direction", "shader.sharpness"]))
+        assert result.verdict.value == verdict, source
+        line = source.splitlines().index(next(text for text in source.splitlines() if "    for " in text)) + 1
+        named = any(f"my_shader.py line {line}: A run-time loop" in finding for finding in result.findings)
+        assert named == (verdict == "failed")
