@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from tdr.check_result import CheckResult, ColumnCheck, DirectionCheck, Entry, Place, StepCurve, Verdict
+from tdr.check_result import CheckResult, ColumnCheck, DirectionCheck, Place, StepCurve, Verdict
+from tdr.column_check import judge_column
 from tdr.comparison import UNDERFLOW, Comparison, Surroundings, compare, compare_direction
 from tdr.config import CheckMode, Method
 from tdr.diagnosis import Circumstances, diagnose, diagnose_image
@@ -38,11 +39,6 @@ DIRECTION_SAMPLE = 4096
 DIRECTION_STEPS: Array = STEPS[5:]
 # At how many pixels a full check runs the one-pixel loop.
 LOOP_SAMPLE = 16
-# A column is comparable if at least this part of its pixels is.
-ENOUGH = 0.5
-# At most so many pixels, as a part, may be left out for a kink that no light explains, or because their triangle
-# changes within the least steps, of those that are beside another triangle: both are lines on the image, of no width.
-BUDGET = 1e-2
 # An image jitters if at least this part of its pixels does, by more than this part of their value: half of the digits
 # between those of float64 and of float32, for what the condition of a pixel may cost.
 JITTERING = 1e-2
@@ -183,12 +179,14 @@ class _Check:
         return replace(result, curve=self.curve(result.worst))
 
     def other_engines(self, entries: npt.NDArray[np.integer]) -> dict[str, npt.NDArray[np.floating]]:
-        """The same derivatives (D, N, C) computed again, and in a full check by forward mode."""
+        """The same derivatives (D, N, C) again, and in a full check by the other of reverse and forward mode."""
         images, parameters = self.images, self.images.parameters
-        again = Method.forward if images.method == Method.forward.value else Method.batched
-        engines = {"again": compute_at(self.pipeline, parameters, images.cotangents, entries, again)}
+        same, other = Method.batched, Method.forward
+        if images.method == Method.forward.value:
+            same, other = other, same
+        engines = {"again": compute_at(self.pipeline, parameters, images.cotangents, entries, same)}
         if self.mode is CheckMode.full:
-            engines["forward"] = compute_at(self.pipeline, parameters, images.cotangents, entries, Method.forward)
+            engines["other"] = compute_at(self.pipeline, parameters, images.cotangents, entries, other)
             few = np.sort(self.rng.choice(len(entries), min(LOOP_SAMPLE, len(entries)), replace=False))
             loop = compute_at(self.pipeline, parameters, images.cotangents, entries[few], Method.loop)
             batched = compute_at(self.pipeline, parameters, images.cotangents, entries[few], Method.batched)
@@ -330,107 +328,10 @@ class _Check:
         for d, entries in enumerate(compared):
             siblings = [other for other in compared if other.column.parameter == entries.column.parameter]
             findings = [*diagnose(entries, siblings, circumstances)]
-            forward = engines["forward"][d].astype(np.float64) if "forward" in engines else None
-            checks.append(self.judge(entries, comparison, d, float(scale[d]), surroundings, forward, findings))
+            again = engines["again"][d].astype(np.float64)
+            other = engines["other"][d].astype(np.float64) if "other" in engines else None
+            checks.append(judge_column(entries, comparison, d, float(scale[d]), surroundings, again, other, findings))
         return checks
-
-    def judge(
-        self,
-        entries: Entries,
-        comparison: Comparison,
-        d: int,
-        scale: float,
-        surroundings: Surroundings,
-        forward: Array | None,
-        findings: list[str],
-    ) -> ColumnCheck:
-        """Judge one column."""
-        per_scale = 1.0 / scale if scale > 0.0 else 0.0
-        difference, excess, places = comparison.difference[d], comparison.excess[d], comparison.places[d]
-        counts = ~np.isnan(difference)
-        out_of_tolerance = int(np.count_nonzero(excess > 1.0))
-        failed = out_of_tolerance > 0
-        # Where nothing can be compared, a derivative must be a number at least if the image is one.
-        image = np.isfinite(comparison.estimated.image)
-        failed |= bool((~np.isfinite(entries.tested) & image).any())
-        if entries.repetition is not None:
-            failed |= not np.array_equal(entries.tested, entries.repetition, equal_nan=True)
-        forward_error = None
-        if forward is not None:
-            apart = np.where(counts & np.isfinite(entries.tested), np.abs(entries.tested - forward), 0.0)
-            forward_error = float(apart.max(initial=0.0)) * per_scale
-            if (apart > 2.0 * comparison.rounding[d]).any():  # both are rounded
-                failed = True
-                findings.append(f"Forward mode differs by up to {forward_error:.1e} of the largest entry.")
-        for finding in self.over_budget(places, surroundings):
-            failed = True
-            findings.append(finding)
-        verdict = Verdict.passed
-        if failed:
-            verdict = Verdict.failed
-        elif np.count_nonzero(counts.any(axis=1)) < ENOUGH * len(counts):
-            verdict = Verdict.not_comparable
-        finite = counts & np.isfinite(entries.tested)
-        tested, reference = (np.where(finite, a, 0.0) for a in (entries.tested, entries.reference))
-        norm = float(np.linalg.norm(reference) * np.linalg.norm(tested))
-        off = float(np.linalg.norm(difference[counts]))
-        on = float(np.linalg.norm(reference))
-        by_place = {place.name: counts & (places == place)[:, None] for place in (Place.interior, Place.boundary)}
-
-        def largest(values: Array, where: npt.NDArray[np.bool_]) -> float:
-            return float(np.max(values, initial=0.0, where=where)) * per_scale
-
-        return ColumnCheck(
-            column=entries.column,
-            verdict=verdict,
-            scale=scale,
-            max_error=largest(difference, counts),
-            median_error=float(np.median(difference[counts])) * per_scale if counts.any() else 0.0,
-            l2_error=off / on if on > 0.0 else float(off > 0.0),
-            cosine=float(np.sum(tested * reference)) / norm
-            if norm > 0.0
-            else float(not (tested.any() or reference.any())),
-            tolerance=largest(entries.tolerance, counts),
-            worst=self.worst(entries, excess),
-            max_errors={name: largest(difference, where) for name, where in by_place.items()},
-            tolerances={name: largest(entries.tolerance, where) for name, where in by_place.items()},
-            places={place: int(count) for place in Place if (count := np.count_nonzero(places == place))},
-            out_of_tolerance=out_of_tolerance,
-            forward_error=forward_error,
-            findings=tuple(findings),
-        )
-
-    def over_budget(self, places: npt.NDArray[np.uint8], surroundings: Surroundings) -> list[str]:
-        """Which causes leave out more pixels than geometry explains."""
-        findings = []
-        kinks = np.count_nonzero(places == Place.kink)
-        if kinks > 2 + BUDGET * len(places):
-            findings.append(
-                f"The image has a kink at {kinks} of {len(places)} pixels that no light explains. Usual causes: a "
-                "value that jumps or bends there (floor, step, a comparison), a value that passes through an integer."
-            )
-        changing = places == Place.visibility
-        beside = np.count_nonzero(surroundings.beside_another)
-        if np.count_nonzero(changing) > 2 + BUDGET * beside or (changing & ~surroundings.beside_another).any():
-            findings.append(
-                f"{np.count_nonzero(changing)} pixels see another triangle at every step; {beside} are beside another."
-            )
-        return findings
-
-    def worst(self, entries: Entries, excess: Array) -> Entry | None:
-        """The entry that differs by the largest multiple of its tolerance."""
-        if np.isnan(excess).all():
-            return None
-        n, channel = (int(i) for i in np.unravel_index(np.nanargmax(excess), excess.shape))
-        row, column = (int(i) for i in entries.pixels[n])
-        return Entry(
-            row=row,
-            column=column,
-            channel=channel if excess.shape[1] == 3 else None,
-            value=float(entries.tested[n, channel]),
-            reference=float(entries.reference[n, channel]),
-            tolerance=float(entries.tolerance[n, channel]),
-        )
 
     def paint(self, surroundings: Surroundings, comparison: Comparison, scale: npt.ArrayLike) -> None:
         """Enter a comparison into the maps; of several, the worst stays."""

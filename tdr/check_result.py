@@ -100,7 +100,8 @@ class ColumnCheck:
         tolerances: ``interior`` and ``boundary`` -> the largest tolerance there, relative to ``scale``.
         places: how many pixels there are of each place.
         out_of_tolerance: how many entries differ by more than their tolerance.
-        forward_error: the largest difference to forward mode, relative to ``scale``; None where it was not run.
+        forward_error: the largest difference of reverse and forward mode, relative to ``scale``; None where only one
+            was run.
         findings: what is wrong, in words, and the usual causes; empty if nothing is. A column may have one without
             having failed: that nothing depends on its parameter, for example.
     """

@@ -83,7 +83,9 @@ def differentiate(pipeline: Pipeline, settings: JacobianConfig, track: Track = s
     cotangents = settings.cotangents()
     num_lights = pipeline.light_array.num_lights
     height, width = pipeline.resolution
-    columns = _columns(pipeline, chosen, cotangents, settings.method, track)
+    # One plane a column, so that each column is an image of its own in memory.
+    columns = np.zeros((len(columns_of(chosen, num_lights)), height * width, len(cotangents)), backend.dtype())
+    _FILL[settings.method](pipeline, chosen, cotangents, pipeline.rasterizer.pixels, columns, track)
     values = {}
     first = 0
     for parameter in chosen:
@@ -123,9 +125,11 @@ def compute_at(
     Returns:
         (D, N, C), column by column.
     """
-    restricted = pipeline.restricted(entries)
-    columns = _columns(restricted, parameters, cotangents, method, silently)
-    return np.asarray(columns[:, restricted.rasterizer.pixels])
+    num_columns = len(columns_of(parameters, pipeline.light_array.num_lights))
+    columns = np.zeros((num_columns, len(entries), len(cotangents)), backend.dtype())
+    places = np.arange(len(entries), dtype=np.int32)
+    _FILL[method](pipeline.restricted(entries), parameters, cotangents, places, columns, silently)
+    return columns
 
 
 def compile_kernels(pipeline: Pipeline, settings: JacobianConfig) -> None:
@@ -147,39 +151,28 @@ def compile_kernels(pipeline: Pipeline, settings: JacobianConfig) -> None:
     pipeline.clear_gradients()
 
 
-def _columns(
-    pipeline: Pipeline,
-    chosen: Sequence[Parameter],
-    cotangents: npt.NDArray[np.float64],
-    method: Method,
-    track: Track,
-) -> npt.NDArray[np.floating]:
-    """All columns, (D, H * W, C): one plane a column, so that each is an image of its own in memory."""
-    height, width = pipeline.resolution
-    num_columns = len(columns_of(chosen, pipeline.light_array.num_lights))
-    columns = np.zeros((num_columns, height * width, len(cotangents)), backend.dtype())
-    _FILL[method](pipeline, chosen, cotangents, columns, track)
-    return columns
+# Each of the following writes the derivatives (D, places, C) of the pipeline's covered pixels, in the order of its list
+# of them; ``places`` says where in the columns each pixel's go.
 
 
 def _fill_batched(
     pipeline: Pipeline,
     chosen: Sequence[Parameter],
     cotangents: npt.NDArray[np.float64],
+    places: npt.NDArray[np.int32],
     columns: npt.NDArray[np.floating],
     track: Track,
 ) -> None:
     layout = pipeline.layout(chosen)
     first_columns = pipeline.first_columns(layout)
     kernels = pipeline.kernels
-    pixels = pipeline.rasterizer.pixels
     passes = [(channel, *band) for channel in range(len(cotangents)) for band in pipeline.bands()]
     for channel, start, count in track(passes, "reverse passes"):
         kernels.seed(count, backend.array(cotangents[channel]))
         for light in range(pipeline.light_array.num_lights):
             kernels.clear_slots(count, layout)
             pipeline.pull_back(start, count, light, layout)
-            kernels.add_slots(start, count, light, channel, pixels, first_columns, columns, layout)
+            kernels.add_slots(start, count, light, channel, places, first_columns, columns, layout)
     ti.sync()
 
 
@@ -187,17 +180,19 @@ def _fill_pixel_by_pixel(
     pipeline: Pipeline,
     chosen: Sequence[Parameter],
     cotangents: npt.NDArray[np.float64],
+    places: npt.NDArray[np.int32],
     columns: npt.NDArray[np.floating],
     track: Track,
 ) -> None:
     names = [parameter.name for parameter in chosen]
     seeds = pipeline.output_buffer.grad.reshape(-1, 3)
     pipeline.clear_gradients()
-    for pixel in track(pipeline.rasterizer.pixels.tolist(), "pixels"):
+    covered = list(zip(pipeline.rasterizer.pixels.tolist(), places.tolist(), strict=True))
+    for pixel, place in track(covered, "pixels"):
         for channel, cotangent in enumerate(cotangents):
             seeds[pixel] = cotangent
             pipeline.backward(names)
-            columns[:, pixel, channel] = np.concatenate([pipeline.gradients[name].reshape(-1) for name in names])
+            columns[:, place, channel] = np.concatenate([pipeline.gradients[name].reshape(-1) for name in names])
             pipeline.clear_gradients()
 
 
@@ -205,6 +200,7 @@ def _fill_forward(
     pipeline: Pipeline,
     chosen: Sequence[Parameter],
     cotangents: npt.NDArray[np.float64],
+    places: npt.NDArray[np.int32],
     columns: npt.NDArray[np.floating],
     track: Track,
 ) -> None:
@@ -220,13 +216,14 @@ def _fill_forward(
         sample = PixelSample.of(pipeline, band)
         kernels.load(sample, scene)
         for d, column in enumerate(named):
-            columns[d, sample.pixels] = kernels.differentiate(len(band), column, scene, cotangents, layout)
+            columns[d, places[band]] = kernels.differentiate(len(band), column, scene, cotangents, layout)
 
 
 def _fill_finite_difference(
     pipeline: Pipeline,
     chosen: Sequence[Parameter],
     cotangents: npt.NDArray[np.float64],
+    places: npt.NDArray[np.int32],
     columns: npt.NDArray[np.floating],
     track: Track,
 ) -> None:
@@ -235,7 +232,7 @@ def _fill_finite_difference(
     entries = np.arange(len(pipeline.rasterizer.pixels))
     for d in track(range(len(named)), "columns"):
         estimated = differences(pipeline, named[d : d + 1], units[d : d + 1, None], entries, cotangents)
-        columns[d, pipeline.rasterizer.pixels] = estimated.values[0] / units[d]
+        columns[d, places] = estimated.values[0] / units[d]
 
 
 _FILL = {

@@ -256,7 +256,7 @@ class PixelKernels(PixelFunctions):
         count: ti.i32,
         light: ti.i32,
         channel: ti.i32,
-        pixels: ti.types.ndarray(dtype=ti.i32, ndim=1),
+        places: ti.types.ndarray(dtype=ti.i32, ndim=1),
         first_columns: ti.types.ndarray(dtype=ti.i32, ndim=2),
         columns: ti.types.ndarray(ndim=3),
         layout: ti.template(),
@@ -268,9 +268,9 @@ class PixelKernels(PixelFunctions):
             count: its length.
             light: the light that the last launch handled.
             channel: which cotangent was seeded.
-            pixels: the covered pixels.
+            places: where in the columns the covered pixels' derivatives go.
             first_columns: (perturbed parameters, lights), the column of each parameter's first number.
-            columns: (D, H * W, C), added to.
+            columns: (D, places, C), added to.
             layout: what was perturbed.
         """
         for k in range(count):
@@ -278,9 +278,9 @@ class PixelKernels(PixelFunctions):
                 gradient = self.slots[name].grad[k]
                 for n in ti.static(range(layout.size(name))):
                     column = first_columns[i, light] + n
-                    pixel = pixels[start + k]
+                    place = places[start + k]
                     # Not +=, which would be atomic: no other pixel writes here.
-                    columns[column, pixel, channel] = columns[column, pixel, channel] + gradient[n]
+                    columns[column, place, channel] = columns[column, place, channel] + gradient[n]
 
     @ti.kernel
     def clear_shared(self, layout: ti.template()):
