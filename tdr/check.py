@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.check_result import CheckResult, ColumnCheck, DirectionCheck, Place, StepCurve, Verdict
-from tdr.column_check import judge_column
+from tdr.column_check import BUDGET, judge_column
 from tdr.comparison import UNDERFLOW, Comparison, Surroundings, compare, compare_direction
 from tdr.config import CheckMode, Method
 from tdr.diagnosis import Circumstances, diagnose, diagnose_image
@@ -96,7 +96,9 @@ def check(pipeline: Pipeline, images: JacobianImages, mode: CheckMode, track: Tr
             excess=nothing.copy(),
             curve=None,
         )
-    return _Check(pipeline, images, mode).run(track)
+    # What is not finite is counted and judged, and needs no warning.
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        return _Check(pipeline, images, mode).run(track)
 
 
 _REFERENCE = "central differences in float64"
@@ -228,28 +230,24 @@ class _Check:
         differences along the direction that are wrong: a kink is harder to see there.
         """
         surroundings, comparison = direction.surroundings, direction.comparison
-        excess = np.where(np.isin(surroundings.entries, right)[:, None], np.nan, comparison.excess[0])
-        out_of_tolerance = int(np.count_nonzero(excess > 1.0))
+        off = (comparison.excess[0] > 1.0).any(axis=1)
+        excused = off & np.isin(surroundings.entries, right)
+        comparison = replace(comparison, places=np.where(excused, Place.kink, comparison.places).astype(np.uint8))
+        self.paint(
+            surroundings,
+            comparison,
+            np.max(np.abs(comparison.reference), initial=0.0, where=comparison.comparable),
+        )
         counts = comparison.comparable[0] & np.isfinite(comparison.tested[0])
-        counts &= ~(comparison.excess[0] > 1.0) | (excess > 1.0)
         weights = np.where(counts, self.rng.standard_normal(counts.shape), 0.0)
         columns = [np.nan_to_num(surroundings.of_image(self.images.column(c))) for c in self.images.columns]
+        out_of_tolerance = int(np.count_nonzero(comparison.excess[0] > 1.0))
         result = DirectionCheck(
             tangent=float(np.sum(weights * np.where(counts, comparison.reference[0], 0.0))),
             cotangent=float(np.dot(direction.tangent, [np.sum(weights * column) for column in columns])),
             tolerance=float(np.sum(np.abs(weights) * np.where(counts, comparison.tolerance[0], 0.0))),
             pixels=int(np.count_nonzero(counts.any(axis=1))),
             out_of_tolerance=out_of_tolerance,
-        )
-        self.paint(
-            surroundings,
-            replace(
-                comparison,
-                places=np.where(
-                    (comparison.excess > 1.0).any(axis=2) & np.isnan(excess).all(axis=1), Place.kink, comparison.places
-                ).astype(np.uint8),
-            ),
-            np.max(np.abs(comparison.reference), initial=0.0, where=comparison.comparable),
         )
         self.wrong |= out_of_tolerance > 0 or abs(result.tangent - result.cotangent) > result.tolerance
         return result
@@ -263,10 +261,11 @@ class _Check:
         roundoff = float(np.finfo(np.float32).eps) / EPS if single else 1.0
         jitter = estimated.jitter.max(axis=0)
         allowed = roundoff * estimated.noise + jitter + UNDERFLOW[self.images.precision]
-        other = np.abs(rendered - estimated.image) > allowed
-        if other.any():
+        other = (np.abs(rendered - estimated.image) > allowed).any(axis=1)
+        # At the very edge of a hard step, rounding decides on which side of it a pixel is.
+        if np.count_nonzero(other) > 2 + BUDGET * len(other):
             self.fail(
-                f"The rendering is not what its settings give at {np.count_nonzero(other.any(axis=1))} of {len(other)} "
+                f"The rendering is not what its settings give at {np.count_nonzero(other)} of {len(other)} "
                 "pixels. Usual causes: settings that were changed after the rendering, a buffer of an earlier one."
             )
         brightness = np.maximum(np.abs(estimated.image), np.finfo(np.float64).tiny)

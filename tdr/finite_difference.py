@@ -115,7 +115,10 @@ def differences(
     parts = []
     for chunk in chunks:
         usable = None if changes is None else ~changes[:, chunk, None]
-        parts.append(_Chunk(pipeline, columns, directions, entries[chunk], cotangents, steps).differences(usable))
+        part = _Chunk(pipeline, columns, directions, entries[chunk], cotangents, steps)
+        # A displaced image need not be finite, and then the step is not used.
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            parts.append(part.differences(usable))
     return _joined(parts)
 
 
