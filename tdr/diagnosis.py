@@ -118,10 +118,11 @@ def _unchanged(entries: Entries, circumstances: Circumstances) -> str:
     zero = _zero_factors(entries.column, circumstances.values)
     here = f" (here 0: {', '.join(zero)})" if zero else ""
     found = f"No pixel changes with it: all {entries.tested.size} entries are 0, and so are the finite differences."
-    return _finding(
-        found,
-        f"the shader does not read it, it is multiplied by 0{here}, clamped, changes the image by jumps alone (a comparison, floor, an integer), or nothing is lit",
+    causes = (
+        f"the shader does not read it, it is multiplied by 0{here}, clamped, changes the image by jumps alone (a "
+        "comparison, floor, an integer), or nothing is lit"
     )
+    return _finding(found, causes)
 
 
 def _zero_factors(column: Column, values: Mapping[Parameter, npt.NDArray[np.floating]]) -> list[str]:
