@@ -324,12 +324,15 @@ class _Check:
             for d, column in enumerate(columns)
         ]
         checks = []
+        precision = engines["again"].dtype.type
         for d, entries in enumerate(compared):
             siblings = [other for other in compared if other.column.parameter == entries.column.parameter]
             findings = [*diagnose(entries, siblings, circumstances)]
             again = engines["again"][d].astype(np.float64)
             other = engines["other"][d].astype(np.float64) if "other" in engines else None
-            checks.append(judge_column(entries, comparison, d, float(scale[d]), surroundings, again, other, findings))
+            checks.append(
+                judge_column(entries, comparison, d, float(scale[d]), surroundings, again, other, findings, precision)
+            )
         return checks
 
     def paint(self, surroundings: Surroundings, comparison: Comparison, scale: npt.ArrayLike) -> None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from tdr.check_result import ColumnCheck, Entry, Place, Verdict
 from tdr.comparison import Comparison, Surroundings
 from tdr.explanation import Entries
+from tdr.finite_difference import ROUNDINGS
 
 Array = npt.NDArray[np.float64]
 
@@ -29,6 +30,7 @@ def judge_column(
     again: Array,
     other: Array | None,
     findings: Sequence[str],
+    precision: type[np.floating],
 ) -> ColumnCheck:
     """Judge one column.
 
@@ -41,6 +43,7 @@ def judge_column(
         again: (N, C) the same derivatives, computed again.
         other: (N, C) those of the other of forward and reverse mode; None where it was not run.
         findings: what is wrong, in words, so far.
+        precision: the type that the derivatives were computed in.
 
     Returns:
         Errors, counts and the verdict.
@@ -60,7 +63,8 @@ def judge_column(
     if other is not None:
         apart = np.nan_to_num(np.where(counts, np.abs(again - other), 0.0))
         forward_error = float(apart.max(initial=0.0)) * per_scale
-        if (apart > 2.0 * comparison.rounding[d]).any():  # both are rounded
+        roundoff = float(np.finfo(precision).eps)
+        if (apart > 2.0 * comparison.rounding[d] + ROUNDINGS * roundoff * scale).any():  # both are rounded
             failed = True
             findings.append(f"Reverse and forward mode differ by up to {forward_error:.1e} of the largest entry.")
     for finding in _over_budget(places, surroundings):

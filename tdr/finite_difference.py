@@ -3,7 +3,8 @@
 Central differences D(h) = (f(h) - f(-h)) / 2h are taken at steps from 2**-4 down to 2**-22 times the scale of the
 parameter, each a quarter of the one before. Where f is smooth, D(h) errs by c h**2 + O(h**4), which Richardson's
 extrapolation removes: E(h) = D(h/4) + (D(h/4) - D(h)) / 15. What it removed, and how far two successive
-extrapolations differ, bound what is left; rounding adds noise / h. For each entry the step with the least bound counts.
+extrapolations differ, bound what is left, together with a sixteenth of the same at the step before; rounding adds
+noise / h. For each entry the step with the least bound counts.
 (Richardson 1911; Press et al., "Numerical recipes", section 5.7.)
 
 An extrapolation is trusted only where f looks smooth between its steps: the slopes to the two sides differ by
@@ -243,7 +244,8 @@ class _Chunk:
         trusted = np.isfinite(bounds).all(axis=2)
         causes[~trusted] = Place.kink
         if usable is not None:
-            causes[~trusted & ~usable[:, :, 0].all(axis=0)] = Place.visibility
+            # An extrapolation and its bound rest on three steps, and on all smaller ones.
+            causes[~trusted & ~usable[-3:, :, 0].all(axis=0)] = Place.visibility
         defined = np.isfinite(image) & np.isfinite(moved).any(axis=(1, 2))
         causes[(causes != Place.visibility) & ~defined.all(axis=2)] = Place.undefined
         return Differences(values, bounds, causes, central, shading, geometry, image, noise, jitter, repeats)
@@ -302,6 +304,9 @@ def _extrapolated(central: Array, second: Array, h: Array, noise: Array) -> tupl
     removed = (central[:, 1:] - central[:, :-1]) / 15.0
     extrapolated = central[:, 1:] + removed
     bounds = np.abs(extrapolated[:, 1:] - extrapolated[:, :-1]) + np.abs(removed[:, 1:])
+    # One of many steps may agree with the next by chance; that the one before does so too is unlikely.
+    before = bounds[:, :-1] / 16.0
+    bounds[:, 1:] += before
     bounds += 1.2 * np.fmax(noise[:, 1:-1], noise[:, 2:]) / h[2:]
     between_sides = second / h
     smooth = between_sides[:, 1:] <= 0.5 * between_sides[:, :-1] + 8.0 * np.fmax(noise[:, 1:], noise[:, :-1]) / h[1:]

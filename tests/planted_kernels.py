@@ -1,101 +1,255 @@
-"""Kernels that differentiate wrongly, each with one fault that raises no error."""
+"""Wrong ways of making Jacobian images, each with one fault that raises no error.
+
+Each function renders a pipeline and differentiates it by some parameters: ``fault(pipeline, parameters)`` returns the
+Jacobian images. Where it says nothing else, the image is right and only the derivatives are wrong.
+"""
+
+import dataclasses
+import functools
 
 import numpy as np
 
-from tdr.backend import ti, tm
-from tdr.kernels import PixelKernels
-from tdr.stages.interpolator import barycentrics_at, interpolate
-from tdr.stages.transforms import model_to_world, world_to_view
+import tdr
+from tdr.backend import ti
+from tdr.config import JacobianConfig
+from tdr.jacobian import differentiate
+from tdr.kernels import PixelKernels, current_kernels, vec3
+from tdr.pixel import PixelFunctions
 
 
-def not_cleared():
+class Changed:
+    """The kernels of the running Taichi with some methods changed, which saves compiling the others again."""
+
+    def __init__(self, **methods):
+        vars(self).update(methods)
+
+    def __getattr__(self, name):
+        return getattr(current_kernels(), name)
+
+
+def differentiated_by(kernels, pipeline, parameters):
+    """Render rightly and differentiate by the given kernels."""
+    pipeline.forward()
+    pipeline.kernels = kernels
+    return differentiate(pipeline, JacobianConfig(parameters=parameters))
+
+
+# ------------------------------------------------------------------------------------------ around the reverse passes
+
+
+def not_cleared(pipeline, parameters):
     """Each reverse pass adds to what the one before left."""
-    kernels = PixelKernels()
-    kernels.clear_slots = lambda count, layout: None
-    return kernels
+    kernels, cleared = current_kernels(), []
+
+    def clear_slots(count, layout):
+        if not cleared:
+            kernels.clear_slots(count, layout)
+            cleared.append(True)
+
+    return differentiated_by(Changed(clear_slots=clear_slots), pipeline, parameters)
 
 
-def seeded_once():
-    """The cotangent is put on the pixels for the first pass only."""
-    kernels = PixelKernels()
-    seed, seeded = kernels.seed, []
-
-    def seed_first(count, cotangent):
-        if not seeded:
-            seed(count, cotangent)
-            seeded.append(True)
-
-    kernels.seed = seed_first
-    return kernels
-
-
-def leftover_cotangent():
+def leftover_cotangent(pipeline, parameters):
     """An earlier caller's cotangent stays on some pixels."""
-    kernels = PixelKernels()
-    seed = kernels.seed
+    kernels = current_kernels()
 
-    def add_seed(count, cotangent):
-        seed(count, cotangent)
-        for k in range(0, count, 7):
-            kernels.radiance.grad[k][0] += 0.01
+    def seed(count, cotangent):
+        kernels.seed(count, cotangent)
+        for k in range(0, count, 3):
+            kernels.radiance.grad[k][0] += 1.0
 
-    kernels.seed = add_seed
-    return kernels
+    return differentiated_by(Changed(seed=seed), pipeline, parameters)
 
 
-def after_adding(change):
-    """Kernels whose derivatives of each reverse pass are changed by ``change(columns, light, pixels)``."""
-    kernels = PixelKernels()
-    add_slots = kernels.add_slots
+def blue_forgotten(pipeline, parameters):
+    """The cotangent of blue is not put on the pixels."""
+    kernels = current_kernels()
 
-    def add_changed(start, count, light, channel, pixels, first_columns, columns, layout):
-        added = np.zeros_like(columns)
-        add_slots(start, count, light, channel, pixels, first_columns, added, layout)
-        columns += change(added, light, pixels)
+    def seed(count, cotangent):
+        kernels.seed(count, cotangent * np.array([1, 1, 0], cotangent.dtype))
 
-    kernels.add_slots = add_changed
-    return kernels
+    return differentiated_by(Changed(seed=seed), pipeline, parameters)
 
 
-def shifted(added, light, pixels):
-    """Every pixel gets the derivatives of the covered pixel before it."""
-    moved = added.copy()
-    moved[:, pixels[1:]] = added[:, pixels[:-1]]
+def spoiled(change):
+    """A fault: the derivatives of each reverse pass are ``change(right, light, pixels)``, (D, H * W, 1)."""
+
+    @functools.wraps(change)
+    def fault(pipeline, parameters):
+        kernels = current_kernels()
+
+        def add_slots(start, count, light, channel, pixels, first_columns, columns, layout):
+            right = np.zeros_like(columns)
+            kernels.add_slots(start, count, light, channel, pixels, first_columns, right, layout)
+            columns += change(right, light, pixels)
+
+        return differentiated_by(Changed(add_slots=add_slots), pipeline, parameters)
+
+    return fault
+
+
+@spoiled
+def wrong_sign(right, light, pixels):
+    return -right
+
+
+@spoiled
+def twice(right, light, pixels):
+    return 2 * right
+
+
+@spoiled
+def per_degree(right, light, pixels):
+    return right * np.asarray(np.pi / 180, right.dtype)
+
+
+@spoiled
+def of_first_light(right, light, pixels):
+    return right * (light == 0)
+
+
+@spoiled
+def of_pixel_before(right, light, pixels):
+    moved = right.copy()
+    moved[:, 1:] = right[:, :-1]
     return moved
 
 
-def only_one_band(added, light, pixels):
-    """The last pixels are left out, as by a loop that ends too early."""
-    kept = added.copy()
-    kept[:, pixels[-len(pixels) // 20 :]] = 0.0
+@spoiled
+def without_last_band(right, light, pixels):
+    """As by a loop over bands that ends too early."""
+    kept = right.copy()
+    kept[:, pixels[-len(pixels) // 8 :]] = 0.0
     return kept
 
 
-def one_pixel(added, light, pixels):
-    """A single number that is not finite."""
-    spoiled = added.copy()
-    spoiled[0, pixels[len(pixels) // 2]] = np.nan
-    return spoiled
+@spoiled
+def one_nan(right, light, pixels):
+    changed = right.copy()
+    changed[0, pixels[len(pixels) // 2]] = np.nan
+    return changed
 
 
-def half_precision(added, light, pixels):
-    """Derivatives that pass through a buffer of 16-bit numbers."""
-    return added.astype(np.float16).astype(added.dtype)
+@spoiled
+def through_f16(right, light, pixels):
+    return right.astype(np.float16).astype(right.dtype)
 
 
-def single_precision(added, light, pixels):
-    """Derivatives of a float64 run that pass through a float32 buffer."""
-    return added.astype(np.float32).astype(added.dtype)
+@spoiled
+def through_f32(right, light, pixels):
+    return right.astype(np.float32).astype(right.dtype)
 
 
-def swapped(added, light, pixels):
-    """x and y of the first parameter change places."""
-    return added[[1, 0, *range(2, len(added))]]
+@spoiled
+def x_and_y_swapped(right, light, pixels):
+    return right[[1, 0, *range(2, len(right))]]
+
+
+@spoiled
+def left_over(right, light, pixels):
+    return right + 0.03125
+
+
+@spoiled
+def noisy(right, light, pixels):
+    return right * (1.0 + 1e-3 * np.random.default_rng().standard_normal(right.shape)).astype(right.dtype)
+
+
+def red_and_blue_swapped(pipeline, parameters):
+    """The channels come out in the wrong order."""
+    images = tdr.compute_jacobian(pipeline, parameters, cotangent="rgb")
+    return dataclasses.replace(images, values={name: array[:, :, ::-1] for name, array in images.values.items()})
+
+
+# ---------------------------------------------------------------------------------------------------- within a kernel
 
 
 @ti.data_oriented
-class StoredOver(PixelKernels):
-    """The radiance is squared in place by a second kernel between shading and the reverse pass."""
+class DetachedShading(PixelKernels):
+    """Shading is differentiated by what ``self.attached``, a layout, perturbs; geometry by everything."""
+
+    @ti.func
+    def radiance_of(
+        self,
+        light,
+        k,
+        row,
+        pose,
+        position,
+        normal,
+        albedo,
+        rotations: ti.template(),
+        values: ti.template(),
+        layout: ti.template(),
+    ):
+        return PixelFunctions.radiance_of(
+            self, light, k, row, pose, position, normal, albedo, rotations, values, self.attached
+        )
+
+
+def detached_eye(pipeline, parameters):
+    """The direction to the eye does not move with the camera."""
+    kernels = DetachedShading()
+    kernels.attached = pipeline.layout(
+        [p for p in pipeline.parameters if p.name in parameters and not p.name.startswith("camera.")]
+    )
+    return differentiated_by(kernels, pipeline, parameters)
+
+
+@ti.data_oriented
+class WrongTurn(PixelKernels):
+    """The mesh turns the other way."""
+
+    @ti.func
+    def read(self, values: ti.template(), row, k, layout: ti.template(), name: ti.template()):
+        value = PixelFunctions.read(self, values, row, k, layout, name)
+        if ti.static(name == "mesh.rotation"):
+            value = -value
+        return value
+
+
+def wrong_turn(pipeline, parameters):
+    """The mesh turns the other way."""
+    return differentiated_by(WrongTurn(), pipeline, parameters)
+
+
+@ti.data_oriented
+class WithoutAmbient(PixelKernels):
+    """No light brings the ambient term along."""
+
+    @ti.func
+    def radiance_of(
+        self,
+        light,
+        k,
+        row,
+        pose,
+        position,
+        normal,
+        albedo,
+        rotations: ti.template(),
+        values: ti.template(),
+        layout: ti.template(),
+    ):
+        return PixelFunctions.radiance_of(
+            self, light + 1, k, row, pose, position, normal, albedo, rotations, values, layout
+        )
+
+
+def missing_ambient_derivative(pipeline, parameters):
+    """The derivative misses the ambient term."""
+    return differentiated_by(WithoutAmbient(), pipeline, parameters)
+
+
+def missing_ambient(pipeline, parameters):
+    """The image and its derivative miss the ambient term."""
+    pipeline.kernels = WithoutAmbient()
+    return tdr.compute_jacobian(pipeline, parameters)
+
+
+@ti.data_oriented
+class EncodedInPlace(PixelKernels):
+    """The radiance is encoded and decoded in place, so that the reverse pass reads what came after."""
 
     @ti.kernel
     def shade(
@@ -103,128 +257,72 @@ class StoredOver(PixelKernels):
         start: ti.i32,
         count: ti.i32,
         light: ti.i32,
-        positions: ti.types.ndarray(ndim=2),
-        unit_normals: ti.types.ndarray(ndim=2),
-        albedos: ti.types.ndarray(ndim=2),
+        positions: ti.types.ndarray(dtype=vec3, ndim=1),
+        unit_normals: ti.types.ndarray(dtype=vec3, ndim=1),
+        albedos: ti.types.ndarray(dtype=vec3, ndim=1),
         rotations: ti.types.ndarray(ndim=3),
         values: ti.types.ndarray(ndim=2),
         layout: ti.template(),
     ):
         for k in range(count):
-            color = self.radiance_of(
+            self.radiance[k] += self.radiance_of(
                 light,
                 k,
                 light,
                 0,
-                ti.Vector([positions[start + k, i] for i in ti.static(range(3))]),
-                ti.Vector([unit_normals[start + k, i] for i in ti.static(range(3))]),
-                ti.Vector([albedos[start + k, i] for i in ti.static(range(3))]),
+                positions[start + k],
+                unit_normals[start + k],
+                albedos[start + k],
                 rotations,
                 values,
                 layout,
             )
-            self.radiance[k] += color
-            self.radiance[k] *= self.radiance[k]
+            self.radiance[k] = ti.sqrt(self.radiance[k])
+            self.radiance[k] = self.radiance[k] * self.radiance[k]
 
 
-@ti.data_oriented
-class WithoutAmbient(PixelKernels):
-    """The ambient term is missing in what is rendered and differentiated."""
-
-    @ti.func
-    def radiance_of(self, light, k, row, pose, position, normal, albedo, rotations: ti.template(), values: ti.template(), layout: ti.template()):
-        factor = self.read(values, row, k, layout, "mesh.albedo")
-        to_eye = tm.normalize(self.read(values, row, k, layout, "camera.position") - position)
-        surface = layout.structs.Surface(position, normal, factor * albedo, to_eye)
-        lamp = layout.structs.Light(
-            -tm.normalize(self.read(values, row, k, layout, "light.direction")),
-            self.read(values, row, k, layout, "light.color"),
-        )
-        constants = layout.structs.Constants(
-            *[self.read(values, row, k, layout, name)[0] for name in ti.static(layout.constants)]
-        )
-        return layout.shader.reflect(surface, lamp, constants)
+def encoded_in_place(pipeline, parameters):
+    """A value that a formula overwrites is read back by the reverse pass."""
+    pipeline.kernels = EncodedInPlace()
+    return tdr.compute_jacobian(pipeline, parameters)
 
 
-@ti.data_oriented
-class DetachedEye(PixelKernels):
-    """The direction to the eye is taken from the unperturbed camera: the derivative misses a term."""
-
-    @ti.func
-    def radiance_of(self, light, k, row, pose, position, normal, albedo, rotations: ti.template(), values: ti.template(), layout: ti.template()):
-        offset = ti.static(layout.offset("camera.position"))
-        camera = ti.Vector([values[row, offset + i] for i in ti.static(range(3))])
-        factor = self.read(values, row, k, layout, "mesh.albedo")
-        surface = layout.structs.Surface(position, normal, factor * albedo, tm.normalize(camera - position))
-        lamp = layout.structs.Light(
-            -tm.normalize(self.read(values, row, k, layout, "light.direction")),
-            self.read(values, row, k, layout, "light.color"),
-        )
-        constants = layout.structs.Constants(
-            *[self.read(values, row, k, layout, name)[0] for name in ti.static(layout.constants)]
-        )
-        radiance = layout.shader.reflect(surface, lamp, constants)
-        if light == 0:
-            radiance += layout.shader.ambient(surface, constants)
-        return radiance
+# ------------------------------------------------------------------------------------------------------ stale buffers
 
 
-@ti.data_oriented
-class WrongPose(PixelKernels):
-    """The mesh turns about its axes the other way, and the normal does not turn at all."""
+def stale_g_buffer(pipeline, parameters):
+    """The derivatives are those of the G-buffer of an earlier rendering, of as many pixels."""
+    images = tdr.compute_jacobian(pipeline, parameters)
+    pipeline.placement.rotation = [angle + 0.01 for angle in pipeline.placement.rotation]
+    pipeline.render()
+    stale = differentiate(pipeline, JacobianConfig(parameters=parameters))
+    pipeline.placement.rotation = [angle - 0.01 for angle in pipeline.placement.rotation]
+    pipeline.render()
+    return dataclasses.replace(images, values=stale.values)
 
-    @ti.func
-    def locate(
-        self,
-        k,
-        row,
-        pose,
-        pixel,
-        triangle,
-        vertices: ti.template(),
-        triangles: ti.template(),
-        normals: ti.template(),
-        normal_ids: ti.template(),
-        vertex_albedo: ti.template(),
-        rotations: ti.template(),
-        view: ti.template(),
-        values: ti.template(),
-        layout: ti.template(),
-    ):
-        ndc_x = (2.0 * (pixel % ti.cast(view[1], ti.i32)) + 1.0) / view[1] - 1.0
-        ndc_y = 1.0 - (2.0 * (pixel // ti.cast(view[1], ti.i32)) + 1.0) / view[0]
-        model = ti.Matrix([[rotations[0, i, j] for j in range(3)] for i in range(3)])
-        camera = ti.Matrix([[rotations[1, i, j] for j in range(3)] for i in range(3)])
-        turn = -self.read(values, row, k, layout, "mesh.rotation")
-        scale = self.read(values, row, k, layout, "mesh.scale")[0]
-        translation = self.read(values, row, k, layout, "mesh.translation")
-        focal = layout.camera.focal(self.read(values, row, k, layout, layout.camera.lens)[0])
-        corners = ti.Matrix([[vertices[triangles[triangle, c], i] for i in range(3)] for c in range(3)])
-        world_0 = model_to_world(corners[0, :], model, turn, scale, translation)
-        world_1 = model_to_world(corners[1, :], model, turn, scale, translation)
-        world_2 = model_to_world(corners[2, :], model, turn, scale, translation)
-        eye = self.read(values, row, k, layout, "camera.position")
-        camera_turn = self.read(values, row, k, layout, "camera.rotation")
-        aspect = view[1] / view[0]
-        clip_0 = layout.camera.view_to_clip(
-            world_to_view(world_0, camera, camera_turn, eye), focal, aspect, view[2], view[3]
-        )
-        clip_1 = layout.camera.view_to_clip(
-            world_to_view(world_1, camera, camera_turn, eye), focal, aspect, view[2], view[3]
-        )
-        clip_2 = layout.camera.view_to_clip(
-            world_to_view(world_2, camera, camera_turn, eye), focal, aspect, view[2], view[3]
-        )
-        weights = barycentrics_at(clip_0, clip_1, clip_2, ndc_x, ndc_y)
-        clip = interpolate(weights, clip_0, clip_1, clip_2)
-        normal_0 = ti.Vector([normals[normal_ids[triangle, 0], i] for i in range(3)])
-        normal_1 = ti.Vector([normals[normal_ids[triangle, 1], i] for i in range(3)])
-        normal_2 = ti.Vector([normals[normal_ids[triangle, 2], i] for i in range(3)])
-        normal = weights[3] * tm.normalize(model @ interpolate(weights, normal_0, normal_1, normal_2))
-        albedo = interpolate(
-            weights,
-            ti.Vector([vertex_albedo[triangles[triangle, 0], i] for i in range(3)]),
-            ti.Vector([vertex_albedo[triangles[triangle, 1], i] for i in range(3)]),
-            ti.Vector([vertex_albedo[triangles[triangle, 2], i] for i in range(3)]),
-        )
-        return weights, clip[2] / clip[3], interpolate(weights, world_0, world_1, world_2), normal, albedo
+
+def changed_since(change):
+    """A fault: ``change(pipeline)`` changes settings between the rendering and the derivatives."""
+
+    @functools.wraps(change)
+    def fault(pipeline, parameters):
+        pipeline.forward()
+        change(pipeline)
+        return differentiate(pipeline, JacobianConfig(parameters=parameters))
+
+    return fault
+
+
+@changed_since
+def camera_moved(pipeline):
+    pipeline.camera.settings.position = [x + 0.02 for x in pipeline.camera.settings.position]
+
+
+@changed_since
+def light_turned(pipeline):
+    pipeline.light_array.settings.direction[0][1] += 0.02
+
+
+@changed_since
+def shader_changed(pipeline):
+    pipeline.shader.settings.specular *= 1.01

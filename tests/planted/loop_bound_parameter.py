@@ -3,7 +3,7 @@
 import taichi as ti
 import taichi.math as tm
 
-parameters = {"ambient": 0.1, "diffuse": 0.8, "octaves": 4.0}
+parameters = {"ambient": 0.1, "diffuse": 0.8, "octaves": 4.5}
 
 
 @ti.func

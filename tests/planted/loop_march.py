@@ -1,7 +1,6 @@
 """Absorption along a ray that is marched in a run-time loop: derivatives are 0 or miss terms."""
 
 import taichi as ti
-import taichi.math as tm
 
 parameters = {"ambient": 0.1, "diffuse": 0.8, "density": 0.9}
 

@@ -1,4 +1,4 @@
-"""An area light: samples around the light's direction, averaged by a static loop; right where a run-time loop is not."""
+"""An area light: samples around the light's direction, averaged by a static loop."""
 
 import taichi as ti
 import taichi.math as tm

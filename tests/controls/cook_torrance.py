@@ -1,7 +1,7 @@
 """Cook-Torrance with GGX's distribution, Smith's shadowing and Schlick's reflectance; singular points are guarded.
 
-Source: Walter et al. 2007, "Microfacet models for refraction through rough surfaces"; Schlick 1994, "An inexpensive BRDF
-model for physically-based rendering".
+Source: Walter et al. 2007, "Microfacet models for refraction through rough surfaces"; Schlick 1994, "An inexpensive
+BRDF model for physically-based rendering".
 """
 
 import taichi as ti
