@@ -28,6 +28,7 @@ from tdr.jacobian import Track, compute_at, silently
 from tdr.jacobian_images import JacobianImages
 from tdr.parameters import Column, Parameter
 from tdr.pipeline import Pipeline
+from tdr.shader_rules import ZEROING
 from tdr.stages.shaders import suspects
 
 Array = npt.NDArray[np.float64]
@@ -160,7 +161,9 @@ class _Check:
         if self.wrong or Verdict.failed in verdicts:
             verdict = Verdict.failed
             self.findings += suspects(self.pipeline.shader)
-        elif Verdict.not_comparable in verdicts:
+        elif any(check.zero for check in checks):
+            self.findings += suspects(self.pipeline.shader, ZEROING)
+        if verdict is Verdict.passed and Verdict.not_comparable in verdicts:
             verdict = Verdict.not_comparable
         shape = self.images.triangle_id.shape
         result = CheckResult(
@@ -188,7 +191,11 @@ class _Check:
             same, other = other, same
         engines = {"again": compute_at(self.pipeline, parameters, images.cotangents, entries, same)}
         if self.mode is CheckMode.full:
-            engines["other"] = compute_at(self.pipeline, parameters, images.cotangents, entries, other)
+            try:
+                engines["other"] = compute_at(self.pipeline, parameters, images.cotangents, entries, other)
+            except InputError as error:
+                # Forward mode refuses some functions that reverse mode differentiates; finite differences still judge.
+                self.findings.append(f"Not compared with {other.value} mode: {error}")
             few = np.sort(self.rng.choice(len(entries), min(LOOP_SAMPLE, len(entries)), replace=False))
             loop = compute_at(self.pipeline, parameters, images.cotangents, entries[few], Method.loop)
             batched = compute_at(self.pipeline, parameters, images.cotangents, entries[few], Method.batched)
@@ -268,7 +275,8 @@ class _Check:
                 f"The rendering is not what its settings give at {np.count_nonzero(other)} of {len(other)} "
                 "pixels. Usual causes: settings that were changed after the rendering, a buffer of an earlier one."
             )
-        brightness = np.maximum(np.abs(estimated.image), np.finfo(np.float64).tiny)
+        finite = np.abs(estimated.image[np.isfinite(estimated.image)])
+        brightness = np.maximum(np.abs(estimated.image), 1e-3 * np.max(finite, initial=0.0) or 1.0)
         # Where no half vector exists, the image jumps.
         jitters = (jitter > JITTER * brightness) & ~surroundings.opposite()[:, None]
         # In a float32 run a cast to float32 is no fault.

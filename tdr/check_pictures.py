@@ -233,7 +233,7 @@ def _step_picture(curve: StepCurve) -> Picture:
         x=Axis(f"step h{unit}", logarithmic=True),
         y=Axis("|D(h) \N{MINUS SIGN} value|", logarithmic=True),
         lines=[
-            Line("error of the central difference D(h)", curve.steps, np.abs(curve.differences - entry.value)),
+            Line("distance of D(h) from the derivative", curve.steps, np.abs(curve.differences - entry.value)),
             Line(f"tolerance, {format_number(entry.tolerance, 2)}", curve.steps[[0, -1]], limit, dashed=True),
         ],
     )

@@ -57,6 +57,8 @@ def both_values(entry: Entry) -> str:
 def deviation(check: ColumnCheck, entry: Entry) -> str:
     """By how much an entry of a column differs: ``3.1e-08 of the largest entry (allowed 2e-06)``."""
     difference = abs(entry.value - entry.reference)
+    if not math.isfinite(difference):
+        return f"{entry.value:g} in place of a number"
     if not 0 < check.scale < math.inf:
         return f"{difference:.2g} (allowed {entry.tolerance:.2g})"
     return f"{difference / check.scale:.2g} of the largest entry (allowed {entry.tolerance / check.scale:.2g})"
@@ -139,7 +141,8 @@ def summary_lines(result: CheckResult) -> list[str]:
         parts.append(f"{_count(failed, 'column')} failed")
     worst = result.worst
     if worst is not None and worst.worst is not None:
-        parts.append(f"worst {deviation(worst, worst.worst)}, {worst.column.name} at {where(worst.worst)}")
+        label = "farthest beyond its limit" if worst.excess > 1.0 else "nearest its limit"
+        parts.append(f"{label}: {deviation(worst, worst.worst)}, {worst.column.name} at {where(worst.worst)}")
     lines = _wrap(f"{'check':<{_LEFT}}{verdict:<8} {'; '.join(parts)}", _LEFT)
     if result.mode == "full":
         lines += _table(result.columns)
@@ -168,10 +171,10 @@ def summary_lines(result: CheckResult) -> list[str]:
 def _table(columns: Sequence[ColumnCheck]) -> list[str]:
     width = max(len("column"), *(len(check.column.name) for check in columns)) if columns else 0
     row = f"{'':{_LEFT + 2}}{{:<{width}}}{{:>12}}{{:>11}}{{:>11}}{{:>11}}{{:>11}}{{:>10}}  {{}}"
-    lines = [row.format("column", "max error", "tolerance", "forward", "cosine", "compared", "excluded", "")]
+    lines = [row.format("column", "max error", "of limit", "forward", "cosine", "compared", "excluded", "")]
     for check in columns:
         forward = "" if check.forward_error is None else f"{check.forward_error:.2g}"
-        numbers = (f"{check.max_error:.2g}", f"{check.tolerance:.2g}", forward, f"{check.cosine:.6f}")
+        numbers = (f"{check.max_error:.2g}", f"{check.excess:.2g}", forward, f"{check.cosine:.6f}")
         verdict = "" if check.verdict is Verdict.passed else check.verdict.value.upper()
         lines.append(row.format(check.column.name, *numbers, f"{_compared(check):,}", f"{_excluded(check):,}", verdict))
     return [line.rstrip() for line in lines]

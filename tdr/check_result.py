@@ -123,6 +123,11 @@ class ColumnCheck:
     findings: tuple[str, ...]
 
     @property
+    def zero(self) -> bool:
+        """Whether no pixel changes with the column, so that all of its entries are 0."""
+        return self.scale == 0.0
+
+    @property
     def excess(self) -> float:
         """The difference of the worst entry in multiples of its tolerance; 0 if there is none."""
         if self.worst is None:

@@ -7,6 +7,7 @@ entries are at the pixel, times the unit roundoff of the run, times ``ROUNDINGS`
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,7 @@ from tdr.finite_difference import EPS, ROUNDINGS, Differences, differences, scal
 from tdr.jacobian_images import JacobianImages
 from tdr.parameters import Column, Reads
 from tdr.pipeline import Pipeline
+from tdr.stages.rasterizer import project_vertices
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -28,6 +30,8 @@ Mask = npt.NDArray[np.bool_]
 USEFUL = 1e-2
 # How near to 0 a cosine is where its sign changes within the least steps.
 EDGE = 2.0**-12
+# How near to a pixel's centre, in pixels, an edge may pass over it within the least steps.
+NEAR = 2.0**-6
 # What underflow may cost: the least normal number times what later factors may multiply it by.
 UNDERFLOW = {"f32": float(np.finfo(np.float32).tiny) * 2.0**20, "f64": float(np.finfo(np.float64).tiny) * 2.0**20}
 
@@ -181,6 +185,25 @@ def _typical(reference: Array, tolerance: Array, image: Array, units: Array) -> 
     return np.asarray(np.fmax(np.fmax(magnitudes, medians[:, None, None]), brightest / units))
 
 
+def project(pipeline: Pipeline) -> Array:
+    """The mesh's vertices on the image, (V, 2): x and y in pixels from the top left corner."""
+    height, width = pipeline.resolution
+    settings, placement = pipeline.camera.settings, pipeline.placement
+    clip, pixel = np.empty((pipeline.mesh.num_vertices, 4)), np.empty((pipeline.mesh.num_vertices, 3))
+    project_vertices(
+        pipeline.mesh.vertices,
+        np.array([placement.scale, *placement.translation], dtype=np.float64),
+        pipeline.rotations(),
+        np.array([*settings.position, pipeline.camera.lens_value(), width / height, settings.near, settings.far]),
+        type(pipeline.camera),
+        height,
+        width,
+        clip,
+        pixel,
+    )
+    return pixel[:, :2]
+
+
 class Surroundings:
     """Some covered pixels and what lies around them.
 
@@ -215,6 +238,27 @@ class Surroundings:
             detached[differs[~shares | (seen[differs] < 0)]] = True
         self.beside_another = other
         self.place = np.where(detached, Place.boundary, Place.interior).astype(np.uint8)
+
+    def near_edge(self) -> Mask:
+        """(N,) whether an edge of a triangle that the pixel or a neighbour sees passes through the pixel's centre."""
+        corners = project(self._pipeline)
+        height, width = self._pipeline.resolution
+        triangle_id = self._pipeline.rasterizer.triangle_id_buffer
+        row, column = np.divmod(self.pixels, width)
+        centre = np.stack([column + 0.5, row + 0.5], axis=1)
+        near = np.zeros(len(self.entries), dtype=np.bool_)
+        for down, right in itertools.product((-1, 0, 1), repeat=2):
+            seen = triangle_id[np.clip(row + down, 0, height - 1), np.clip(column + right, 0, width - 1)]
+            triangle = corners[self._pipeline.mesh.triangles[np.maximum(seen, 0)]]
+            for start, end in ((0, 1), (1, 2), (2, 0)):
+                along = triangle[:, end] - triangle[:, start]
+                to_centre = centre - triangle[:, start]
+                squared = np.maximum(np.sum(along * along, axis=1), np.finfo(np.float64).tiny)
+                share = np.clip(np.sum(to_centre * along, axis=1) / squared, 0.0, 1.0)
+                distance = np.linalg.norm(to_centre - share[:, None] * along, axis=1)
+                # A corner behind the camera is nowhere on the image.
+                near |= (seen >= 0) & ~(distance > NEAR)
+        return near
 
     def of_image(self, image: npt.NDArray[np.floating]) -> Array:
         """The pixels' values of an image (H, W, C), as (N, C) float64."""

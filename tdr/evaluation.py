@@ -173,6 +173,7 @@ class Evaluation(PixelFunctions):
         rotations: ti.types.ndarray(ndim=3),
         values: ti.types.ndarray(ndim=2),
         moves: ti.types.ndarray(dtype=ti.i32, ndim=1),
+        stretch: ti.f64,
         layout: ti.template(),
         radiance: ti.types.ndarray(dtype=vec3, ndim=2),
     ):
@@ -213,6 +214,7 @@ class Evaluation(PixelFunctions):
                         values,
                         layout,
                     )
+                normal *= 1.0 + stretch
                 total = ti.Vector([0.0, 0.0, 0.0])
                 for light in range(num_lights):
                     total += self.radiance_of(
@@ -224,13 +226,14 @@ class Evaluation(PixelFunctions):
 _evaluation = Evaluation()
 
 
-def evaluate(sample: PixelSample, scenes: Sequence[SceneValues], layout: Layout) -> Array:
+def evaluate(sample: PixelSample, scenes: Sequence[SceneValues], layout: Layout, stretch: float = 0.0) -> Array:
     """Render a sample's pixels in many scenes, each pixel seeing its own triangle in all of them.
 
     Args:
         sample: the pixels.
         scenes: numbers of the same scene.
         layout: what the kernel is compiled for; nothing is perturbed.
+        stretch: by how much, as a part of 1, normals are longer than 1: what rounding does to a unit vector.
 
     Returns:
         (scenes, N, 3) linear RGB, float64.
@@ -248,6 +251,7 @@ def evaluate(sample: PixelSample, scenes: Sequence[SceneValues], layout: Layout)
             rotations.reshape(-1, 3, 3),
             values.reshape(-1, values.shape[2]),
             moves.astype(np.int32),
+            stretch,
             layout,
             radiance,
         )

@@ -213,11 +213,13 @@ class _Chunk:
         self.scene = SceneValues.of(pipeline)
         self.layout = pipeline.layout()
 
-    def evaluate(self, sample: PixelSample, scene: SceneValues, steps: Array) -> tuple[Array, Array]:
+    def evaluate(
+        self, sample: PixelSample, scene: SceneValues, steps: Array, stretch: float = 0.0
+    ) -> tuple[Array, Array]:
         """The image twice, (2, N, C), and displaced by each step and its opposite, (M, 2, J, N, C)."""
         signed = np.concatenate([steps, -steps])
         scenes = [scene.displaced(self.columns, h * direction) for direction in self.directions for h in signed]
-        image = evaluate(sample, [scene, scene, *scenes], self.layout) @ self.cotangents.T
+        image = evaluate(sample, [scene, scene, *scenes], self.layout, stretch) @ self.cotangents.T
         return image[:2], image[2:].reshape(len(self.directions), 2, len(steps), *image.shape[1:])
 
     def central(self) -> Array:
@@ -269,15 +271,17 @@ class _Chunk:
                 sample, scale = sample.nudged(Reads.SHADING, _APART, rng), _APART
                 image, slopes = self.slopes(sample, self.scene)
             nudged_image, nudged_slopes = self.slopes(
-                sample.nudged(what, size, rng), self.scene.nudged(what, size, rng)
+                sample.nudged(what, size, rng),
+                self.scene.nudged(what, size, rng),
+                size if what is Reads.SHADING else 0.0,
             )
             change = np.fmax(change, np.abs(nudged_image - image) / size)
             by_kind[what] = np.fmax(by_kind[what], np.abs(nudged_slopes - slopes) / (size * scale))
         return change, by_kind[Reads.SHADING], by_kind[Reads.POSE]
 
-    def slopes(self, sample: PixelSample, scene: SceneValues) -> tuple[Array, Array]:
+    def slopes(self, sample: PixelSample, scene: SceneValues, stretch: float = 0.0) -> tuple[Array, Array]:
         """The image (N, C) and its central differences (M, N, C) of one step."""
-        (image, _), moved = self.evaluate(sample, scene, np.array([_NUDGED_STEP]))
+        (image, _), moved = self.evaluate(sample, scene, np.array([_NUDGED_STEP]), stretch)
         return image, (moved[:, 0, 0] - moved[:, 1, 0]) / (2.0 * _NUDGED_STEP)
 
 
@@ -286,7 +290,8 @@ def _jitter(second: Array, noise: Array, image: Array) -> Array:
     # From step to step a second difference shrinks 16-fold where the image is smooth, and 4-fold where it has a kink.
     left = np.nan_to_num(second[:, -1] - second[:, -2] / 4.0)
     brightest = np.max(np.abs(image[np.isfinite(image)]), initial=0.0)
-    jitter = np.where(left > 4.0 * noise, left, 0.0)
+    # Beside a kink a little is left too, because the image bends.
+    jitter = np.where((left > 4.0 * noise) & (left > 0.25 * second[:, -1]), left, 0.0)
     # Where the image jumps, a second difference is the same at every step; rounding makes it another at each.
     jumps = np.ptp(second[:, -3:], axis=1) < 0.1 * second[:, -1]
     for along, same in zip(jitter, jumps, strict=True):

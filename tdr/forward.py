@@ -7,6 +7,8 @@ Taichi's forward mode cannot load from arrays that are a kernel's arguments, so 
 are copied into fields first. Only the perturbation, shared by all pixels, and the radiance have duals.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +17,7 @@ from tdr.backend import ti
 from tdr.evaluation import PixelSample, SceneValues
 from tdr.parameters import Column
 from tdr.pixel import Layout, PixelFunctions
+from tdr.stages.shaders import explained
 
 # Pixels a launch.
 BAND = 1 << 14
@@ -147,6 +150,7 @@ class ForwardKernels(PixelFunctions):
         scene: SceneValues,
         cotangents: npt.NDArray[np.floating],
         layout: Layout,
+        shader: Any,
     ) -> npt.NDArray[np.floating]:
         """One forward pass over the band that was loaded.
 
@@ -156,6 +160,7 @@ class ForwardKernels(PixelFunctions):
             scene: the scene's numbers.
             cotangents: (C, 3).
             layout: what the kernel is compiled for, with shared perturbations.
+            shader: the shader, for an explanation if Taichi refuses to differentiate it.
 
         Returns:
             (count, C) the derivatives of cotangents . radiance.
@@ -166,11 +171,17 @@ class ForwardKernels(PixelFunctions):
         lights = [index[0]] if column.parameter.per_light else range(len(scene.values))
         self._clear(count)
         self.shared[name].dual[None][component] = 1.0
-        for light in lights:
-            self._load_values(scene.values, light, layout)
-            with ti.ad.FwdMode(loss=self._unused, param=self._unused, clear_gradients=False):
-                self._locate_and_shade(count, light, layout)
-        self.shared[name].dual[None][component] = 0.0
+        try:
+            for light in lights:
+                self._load_values(scene.values, light, layout)
+                with (
+                    explained(shader),
+                    ti.ad.FwdMode(loss=self._unused, param=self._unused, clear_gradients=False),
+                ):
+                    self._locate_and_shade(count, light, layout)
+        finally:
+            # A pass that is broken off must not leave its seed to the next.
+            self.shared[name].dual[None][component] = 0.0
         derivatives = np.empty((count, len(cotangents)), dtype=backend.dtype())
         self._write_duals(count, backend.array(cotangents), derivatives)
         return derivatives

@@ -216,7 +216,9 @@ def _fill_forward(
         sample = PixelSample.of(pipeline, band)
         kernels.load(sample, scene)
         for d, column in enumerate(named):
-            columns[d, places[band]] = kernels.differentiate(len(band), column, scene, cotangents, layout)
+            columns[d, places[band]] = kernels.differentiate(
+                len(band), column, scene, cotangents, layout, pipeline.shader
+            )
 
 
 def _fill_finite_difference(

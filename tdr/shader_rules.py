@@ -89,6 +89,8 @@ RULES = {
     ),
 }
 FATAL = ("long loop", "index update", "atomic product")
+# What makes a derivative 0 though it need not be, in a way that finite differences agree with.
+ZEROING = ("unread parameter", "global", "integer", "step")
 REFUSED = ("jump", "not differentiable")
 
 

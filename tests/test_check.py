@@ -105,7 +105,7 @@ def test_the_numbers_of_a_full_check(precision, cotangent):
     jacobian, result = checked(pipeline, cotangent=cotangent)
     covered = jacobian.triangle_id >= 0
     images = reference.jacobian(reference.Scene.of(pipeline), jacobian.triangle_id)
-    slack = 1e-9  # by how much the finite differences themselves err
+    slack = 1e-8  # by how much the finite differences themselves err
     assert result.sampled == covered.sum()
     np.testing.assert_array_equal(result.place == Place.background, ~covered)
     for check in result.columns:

@@ -60,7 +60,7 @@ def test_bounds_hold_and_are_narrow(kind):
 @settings(max_examples=40, phases=[Phase.generate])
 @given(pipelines())
 def test_bounds_hold_in_random_scenes(pipeline):
-    """A bound is of truncation and of noise in the image; rounding in the data has its own, from the conditions."""
+    """A bound is of truncation and noise in the image; to it comes what rounding does to the data."""
     pipeline.forward()
     entries = np.random.default_rng(0).permutation(len(pipeline.rasterizer.pixels))[:50]
     columns, estimated = columns_and_differences(pipeline, entries=entries)

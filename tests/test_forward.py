@@ -95,6 +95,24 @@ def test_what_was_left_behind_changes_nothing(method):
 
 
 @pytest.mark.usefixtures("f64")
+def test_a_pass_that_was_broken_off_leaves_nothing_behind(monkeypatch):
+    """As when a shader does not compile, in one job of a sweep."""
+    pipeline = pipeline_of()
+    expected = tdr.compute_jacobian(pipeline, "all", method="forward")
+
+    def fail(*_):
+        raise RuntimeError("Not supported")
+
+    monkeypatch.setattr(forward.current_kernels(), "_locate_and_shade", fail)
+    with pytest.raises(RuntimeError, match="Not supported"):
+        tdr.compute_jacobian(pipeline, ["light.color"], method="forward")
+    monkeypatch.undo()
+    again = tdr.compute_jacobian(pipeline, "all", method="forward")
+    for name, values in expected.values.items():
+        np.testing.assert_array_equal(again[name], values, err_msg=name)
+
+
+@pytest.mark.usefixtures("f64")
 def test_more_pixels_than_a_forward_band():
     pipeline = pipeline_of(mesh=tdr.TriangleMesh.sphere(1), num_lights=2, resolution=(181, 200))
     names = ["light.direction", "shader.shininess", "mesh.rotation", "camera.fov"]

@@ -26,7 +26,7 @@ import re
 import sys
 import traceback
 import types
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import taichi as ti
@@ -203,15 +203,20 @@ def explained(shader: Any) -> Iterator[None]:
         ti.set_logging_level(ti.ERROR)
 
 
-def suspects(shader: Any) -> list[str]:
+def suspects(shader: Any, rules: Collection[str] | None = None) -> list[str]:
     """What in a user's shader file may make its derivatives wrong, a line each; none of a built-in shader.
 
     Args:
         shader: the shader.
+        rules: the rules of :mod:`tdr.shader_rules` to look at; by default all.
     """
     if not isinstance(shader, CustomShader):
         return []
-    return [f"{shader.file.path} line {found.line}: {found.text}" for found in violations_in(shader.file.source)]
+    return [
+        f"{shader.file.path} line {found.line}: {found.text}"
+        for found in violations_in(shader.file.source)
+        if rules is None or found.rule in rules
+    ]
 
 
 def _source_name(file: ShaderFile) -> str:
