@@ -285,6 +285,7 @@ class Surroundings:
             between = self.to_eye() + to_light
             length = np.maximum(np.linalg.norm(between, axis=1), EDGE)
             edges[np.abs(np.sum(normals * between, axis=1)) <= EDGE * length] = Place.highlight_edge
+        edges[self.opposite()] = Place.highlight_edge
         for to_light in -self._pipeline.light_array.directions():
             edges[np.abs(normals @ to_light) <= EDGE] = Place.light_edge
         return edges
