@@ -15,7 +15,7 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 import numpy.typing as npt
 
-from tdr.errors import InputError, check_integer, check_number, check_vector
+from tdr.errors import InputError, check_choice, check_integer, check_number, check_vector
 from tdr.parameters import COLOR, VECTOR, Parameter, Reads, differentiable, parameters_of
 from tdr.shader_file import with_declared_parameters
 
@@ -93,6 +93,7 @@ class MeshConfig:
         check_vector("mesh.translation", self.translation)
         check_vector("mesh.rotation", self.rotation)
         check_number("mesh.scale", self.scale, above=0.0)
+        self.shading = check_choice("mesh.shading", Shading, self.shading)
 
 
 @dataclass
@@ -349,6 +350,10 @@ class CheckConfig:
     mode: CheckMode = CheckMode.quick
     # fail: the command exits with 2 after everything is written; warn: it only says so
     on_fail: OnFail = OnFail.fail
+
+    def __post_init__(self) -> None:
+        self.mode = check_choice("check.mode", CheckMode, self.mode)
+        self.on_fail = check_choice("check.on_fail", OnFail, self.on_fail)
 
 
 @dataclass

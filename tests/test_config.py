@@ -8,6 +8,8 @@ import pytest
 from tdr.config import (
     SCHEMAS,
     BlinnPhongConfig,
+    CheckConfig,
+    CheckMode,
     Config,
     CubeConfig,
     ImageConfig,
@@ -15,8 +17,10 @@ from tdr.config import (
     LambertianConfig,
     LightConfig,
     MeshConfig,
+    OnFail,
     OrthographicCameraConfig,
     PerspectiveCameraConfig,
+    Shading,
     SphereConfig,
     TorusConfig,
     TorusKnotConfig,
@@ -215,3 +219,12 @@ def test_keys_that_no_schema_knows_are_refused_with_those_it_knows():
         reject_unknown_keys(Config(), {"image": {"widht": 4}})
     with pytest.raises(InputError, match=r"ligth must be a known key; .* at the top level: mesh, camera, light"):
         reject_unknown_keys(Config(), {"ligth": {}})
+
+
+def test_choices_may_be_given_as_text_and_are_checked():
+    assert MeshConfig(shading="flat").shading is Shading.flat
+    assert CheckConfig(mode="full", on_fail="warn") == CheckConfig(CheckMode.full, OnFail.warn)
+    with pytest.raises(InputError, match=r"mesh\.shading must be one of smooth, flat; got 'flta'"):
+        MeshConfig(shading="flta")
+    with pytest.raises(InputError, match=r"check\.mode must be one of quick, full, off; got 'fast'"):
+        CheckConfig(mode="fast")
