@@ -192,7 +192,7 @@ def _worst_lines(result: CheckResult) -> list[str]:
     if worst is None or worst.worst is None:
         return ["nothing was compared"]
     lines = [
-        f"worst: {worst.column.name}, {where(worst.worst)}",
+        f"nearest its limit: {worst.column.name}, {where(worst.worst)}",
         both_values(worst.worst),
         deviation(worst, worst.worst),
     ]
