@@ -23,7 +23,7 @@ with _stopwatches[0].measure("imports"):
     from tdr.jacobian_images import JacobianImages
     from tdr.launch import CONF, ROOT, Job
     from tdr.record import RunRecord, environment_tags
-    from tdr.terminal import phase, say, say_where, track
+    from tdr.terminal import hide_progress, phase, say, say_where, track
 
 
 def run(
@@ -166,6 +166,9 @@ def describe(
     """
     from tdr import check_report
 
+    exit_status = 0 if error is None else 1
+    if result is not None and result.verdict is Verdict.failed and composed.check.on_fail is OnFail.fail:
+        exit_status = 2
     tags = {**composed.tracking.tags, **environment_tags(ROOT)}
     if job.sweep is not None:
         tags["tdr.sweep"] = job.sweep.name
@@ -198,47 +201,66 @@ def describe(
             ]
         ],
         description="" if result is None else check_report.describe(result),
-        parent_run_id=None if job.sweep is None else job.sweep.run_id,
+        exit_status=exit_status,
+        **(
+            {} if job.sweep is None else {"sweep": job.sweep.uid, "uid": job.sweep.uid_of(job.sweep.job_of(job.folder))}
+        ),
     )
 
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="jacobian")
 def main(composed: DictConfig) -> None:
-    """Run one job: check its settings, compute, write files, then send them to MLflow."""
+    """Run one job. One that is alone also says what came out, and goes to MLflow from here."""
     start, stopwatch = time.time(), _stopwatches.pop() if _stopwatches else Stopwatch()
     job = Job.current()
+    if job.sweep is not None:
+        hide_progress()
+        run_job(job, composed, start, stopwatch)
+        return
     say(f"tdr        {job.name}")
     try:
-        if job.sweep is None:
-            # A mistake on the command line is answered, not kept; among the jobs of a sweep it is one that failed.
-            launch.check(composed)
-        settings = launch.tracking_settings(composed)
-        store = launch.open_store(settings)
-    except InputError as error:
-        launch.fail(error)
-        return
+        # A mistake on the command line is answered, not kept; among the jobs of a sweep it is one that failed.
+        launch.check(composed)
+        store = launch.open_store(launch.tracking_settings(composed))
+        record = run_job(job, composed, start, stopwatch)
+        launch.exit_with(record.exit_status)
+        if store is not None:
+            with phase("sending to MLflow"):
+                link = store.log(record)
+            say_where("this run", link.url, store.ui_command)
+    except (InputError, OSError) as error:
+        launch.report(error)
+        launch.exit_with(1)
+
+
+def run_job(job: Job, composed: DictConfig, start: float, stopwatch: Stopwatch) -> RunRecord:
+    """Compute what a job asks for, and leave the results and the record in its folder, also if it fails.
+
+    Args:
+        job: the job.
+        composed: its settings.
+        start: when it began, seconds since the epoch.
+        stopwatch: gets the times of its parts.
+
+    Returns:
+        What MLflow gets to know about it.
+    """
     metrics: dict[str, float] = {}
     result: CheckResult | None = None
     failure: Exception | None = None
     try:
         config = launch.check(composed)
         images, metrics, result = run(config, job.folder, stopwatch)
-        summarize(images, metrics, result, job.folder, config.runtime.timings)
-        if result is not None and result.verdict is Verdict.failed and config.check.on_fail is OnFail.fail:
-            launch.fail_check()
-    except Exception as error:  # noqa: BLE001 (reported and kept; the other jobs of a sweep go on)
-        launch.fail(error)
+        if job.sweep is None:
+            summarize(images, metrics, result, job.folder, config.runtime.timings)
+    except Exception as error:  # noqa: BLE001 (kept; the other jobs of a sweep go on)
         failure = error
-    try:
-        record = describe(job, composed, start, metrics, result, failure)
-        record.write_json()
-        if store is not None:
-            with phase("sending to MLflow"):
-                link = store.log(record)
-            if job.sweep is None:
-                say_where("this run", link.url, store.ui_command)
-    except (InputError, OSError) as error:
-        launch.fail(error)
+        (job.folder / "error.txt").write_text(launch.trace_of(error) + launch.explain(error) + "\n", encoding="utf-8")
+        if job.sweep is None:
+            launch.report(error)
+    record = describe(job, composed, start, metrics, result, failure)
+    record.write_json()
+    return record
 
 
 if __name__ == "__main__":

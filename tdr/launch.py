@@ -9,32 +9,26 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
-import json
-import math
 import os
 import re
+import signal
 import sys
-import time
 import traceback
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
-from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
-from tdr.check_result import Verdict
 from tdr.config import SCHEMAS, Config, CustomShaderConfig, TrackingConfig, reject_unknown_keys
 from tdr.errors import InputError
-from tdr.record import RECORD, environment_tags
-from tdr.terminal import say, say_where
+from tdr.sweep import SWEEP, Sweep
 
 if TYPE_CHECKING:
     from tdr.tracking_process import TrackingProcess
@@ -42,17 +36,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 CONF = str(ROOT / "conf")
 
-# The sweep that this process runs, until it has ended; and the error that ended the process's job.
-_sweep: tuple[Sweep, TrackingProcess | None] | None = None
-_failure: Exception | None = None
-# Whether a check has failed that should fail the command.
-_check_failed = False
+# What the process should exit with, for all that it has run.
+_statuses: set[int] = set()
 # The stores that this process keeps runs in, by URI and experiment.
 _stores: dict[tuple[str | None, str], TrackingProcess] = {}
 
 
 def register() -> None:
-    """Make the schemas and the resolvers that ``conf/`` refers to known to Hydra."""
+    """Make the schemas that ``conf/`` refers to known to Hydra."""
     store = ConfigStore.instance()
     root = OmegaConf.structured(Config)
     for group, options in SCHEMAS.items():
@@ -63,9 +54,6 @@ def register() -> None:
             OmegaConf.set_struct(node, False if schema is CustomShaderConfig else None)
             store.store(group=f"schema/{group}", name=name, node=node)
     store.store(group="schema", name="jacobian", node=root, package="_global_")
-    OmegaConf.register_new_resolver("tdr_root", lambda: str(ROOT), replace=True)
-    OmegaConf.register_new_resolver("tdr_folder_name", folder_name, replace=True)
-    OmegaConf.register_new_resolver("tdr_options", config_options, replace=True)
 
 
 def config_options() -> str:
@@ -77,10 +65,16 @@ def config_options() -> str:
     return "\n".join(lines)
 
 
-def folder_name(overrides: str) -> str:
-    """A folder's name for a job of a sweep: its overrides, shortened, and a hash that keeps it apart from others."""
-    readable = re.sub(r"[^A-Za-z0-9.=,+-]+", "_", overrides).strip("_")[:60]
-    return f"{readable}-{hashlib.sha1(overrides.encode()).hexdigest()[:6]}"
+# At once, because the processes that run the jobs of a sweep do no more than import this module.
+OmegaConf.register_new_resolver("tdr_root", lambda: str(ROOT), replace=True)
+OmegaConf.register_new_resolver("tdr_options", config_options, replace=True)
+
+
+def folder_name(values: Mapping[str, str]) -> str:
+    """A folder's name for a job of a sweep: what varies, shortened, and a hash that keeps it apart from others."""
+    text = ",".join(f"{axis}={value}" for axis, value in values.items())
+    readable = re.sub(r"[^A-Za-z0-9.=,+-]+", "_", text).strip("_")[:60]
+    return f"{readable}-{hashlib.sha1(text.encode()).hexdigest()[:6]}"
 
 
 def check(composed: DictConfig) -> Config:
@@ -130,43 +124,11 @@ def open_store(settings: TrackingConfig) -> TrackingProcess | None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Sweep:
-    """A multirun.
-
-    Attributes:
-        name: its tag and the name of its parent run.
-        folder: where its jobs' folders are.
-        axes: the keys that vary.
-        num_jobs: how many jobs it has.
-        run_id: its parent run in MLflow, None if it is not tracked.
-        start_time: seconds since the epoch.
-    """
-
-    name: str
-    folder: Path
-    axes: tuple[str, ...]
-    num_jobs: int
-    run_id: str | None
-    start_time: float
-
-    def write(self) -> None:
-        """Write ``sweep.json`` into the sweep's folder, where its jobs, in whatever process, find it."""
-        content = {**dataclasses.asdict(self), "folder": str(self.folder)}
-        (self.folder / "sweep.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-    @classmethod
-    def read(cls, folder: Path) -> Sweep:
-        """Read ``sweep.json`` from a sweep's folder."""
-        content = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
-        return cls(**{**content, "folder": Path(content["folder"]), "axes": tuple(content["axes"])})
-
-
-@dataclasses.dataclass(frozen=True)
 class Job:
     """One run, alone or in a sweep.
 
     Attributes:
-        name: the options chosen, or what varies in the sweep.
+        name: the options chosen, or what varies in the sweep and the values that it has here.
         folder: where its outputs go.
         choices: config group -> the option chosen, for the groups that describe the scene and the preset.
         overrides: key -> what the command line (or the sweep) set it to.
@@ -188,111 +150,39 @@ class Job:
         overrides = {}
         for override in OverridesParser.create().parse_overrides(list(hydra.overrides.task)):
             overrides[override.key_or_group] = override.get_value_string()
-        sweep = Sweep.read(Path(hydra.sweep.dir)) if hydra.mode is RunMode.MULTIRUN else None
-        if sweep is None:
-            name = " ".join(option for group, option in choices.items() if group != "check")
-        else:
-            name = " ".join(f"{axis}={overrides.get(axis, choices.get(axis))}" for axis in sweep.axes) or "job"
-        return cls(name, Path(hydra.runtime.output_dir), choices, overrides, sweep)
+        folder = Path(hydra.runtime.output_dir)
+        # Another sweeper than ours, Optuna's for example, leaves no plan; then every job is a run of its own.
+        if hydra.mode is RunMode.MULTIRUN and (folder.parent / SWEEP).exists():
+            sweep = Sweep.read(folder.parent)
+            return cls(sweep.job_of(folder).name, folder, choices, overrides, sweep)
+        name = " ".join(option for group, option in choices.items() if group != "check")
+        return cls(name, folder, choices, overrides, None)
 
 
-class SweepCallback(Callback):
-    """Opens a sweep before its jobs and closes it after them; Hydra calls it (``conf/jacobian.yaml``)."""
-
-    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Create the sweep's folder and, if it is tracked, its parent run; without a store the sweep does not begin."""
-        global _sweep
-        start = time.time()
-        try:
-            settings = tracking_settings(config)
-            given = list(config.hydra.overrides.task)
-            preset = [f"{key}={values}" for key, values in (config.hydra.sweeper.params or {}).items()]
-            overrides = {o.key_or_group: o for o in OverridesParser.create().parse_overrides([*preset, *given])}
-            swept = {key: override for key, override in overrides.items() if override.is_sweep_override()}
-            axes = tuple(swept)
-            num_jobs = math.prod(len(list(override.sweep_string_iterator())) for override in swept.values())
-            say(f"sweep      {num_jobs} jobs over {', '.join(axes) or 'nothing'}")
-            folder = Path(config.hydra.sweep.dir)
-            folder.mkdir(parents=True, exist_ok=True)
-            name = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(start))} {', '.join(axes) or 'one job'}"
-            store = open_store(settings)
-            run_id = None
-            if store is not None:
-                run_id = store.create_sweep_run(
-                    name,
-                    {**settings.tags, **environment_tags(ROOT), "tdr.sweep": name},
-                    f"Sweep over {', '.join(f'`{axis}`' for axis in axes) or 'nothing'}.",
-                )
-            sweep = Sweep(name, folder, axes, num_jobs, run_id, start)
-            sweep.write()
-            _sweep = (sweep, store)
-        except (InputError, OSError) as error:
-            print_error(error)
-            # Hydra turns exceptions of callbacks into warnings; only this stops it.
-            raise SystemExit(1) from error
-
-    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:  # noqa: ARG002 (Hydra's signature)
-        """Say how many jobs finished and close the parent run; the process exits with 1 unless all did."""
-        if not end_sweep():
-            raise SystemExit(1)
+def run_name(values: Mapping[str, str]) -> str:
+    """The name of a sweep's run: what varies, and the values that it has there."""
+    return " ".join(f"{axis}={value}" for axis, value in values.items()) or "job"
 
 
-def end_sweep(status: Literal["FAILED", "KILLED"] | None = None) -> bool:
-    """Close the sweep that this process runs, if any: its parent run, and a summary on the terminal.
-
-    Args:
-        status: how it ended, if not by itself: ``KILLED`` or ``FAILED``.
-
-    Returns:
-        Whether every job has finished.
-    """
-    global _sweep
-    if _sweep is None:
-        return True
-    (sweep, store), _sweep = _sweep, None
-    began = [path.parent for path in sweep.folder.glob("*/.hydra")]
-    records: list[dict[str, Any]] = [
-        json.loads((job / RECORD).read_text(encoding="utf-8")) if (job / RECORD).exists() else {"status": "KILLED"}
-        for job in began
-    ]
-    finished = sum(record["status"] == "FINISHED" for record in records)
-    verdicts = Counter(record.get("tags", {}).get("tdr.check") for record in records)
-    all_finished = finished == sweep.num_jobs and status is None
-    say()
-    say(f"sweep      {finished} of {sweep.num_jobs} jobs finished in {time.time() - sweep.start_time:.1f} s")
-    checks = ", ".join(f"{verdicts[v.value]} {v.value}" for v in Verdict if verdicts[v.value])
-    if checks:
-        say(f"checks     {checks}")
-    say(f"output     {os.path.relpath(sweep.folder)}")
-    if store is not None and sweep.run_id is not None:
-        try:
-            store.finish_sweep_run(
-                sweep.run_id,
-                status or ("FINISHED" if all_finished else "FAILED"),
-                metrics={
-                    "jobs/finished": finished,
-                    "jobs/failed": sweep.num_jobs - finished,
-                    "jobs/check_failed": verdicts[Verdict.failed.value],
-                },
-            )
-            say_where("runs side by side", store.sweep_url(sweep.run_id), store.ui_command)
-        except InputError as error:
-            print_error(error)
-            return False
-    return all_finished
+def exit_with(*statuses: int) -> None:
+    """Note what the process should exit with: 1, else 2, wins over 0."""
+    _statuses.update(statuses)
 
 
-def fail(error: Exception) -> None:
-    """Report a job's failure; the process will exit with 1."""
-    global _failure
-    _failure = error
-    print_error(error)
+def report(error: Exception) -> None:
+    """Print one or two lines about a user's error, and a trace of any other or where HYDRA_FULL_ERROR=1 asks for it."""
+    trace = trace_of(error)
+    if trace:
+        print(trace, end="", file=sys.stderr)
+    print(f"error: {explain(error)}", file=sys.stderr)
 
 
-def fail_check() -> None:
-    """Note that a job's check has failed; the process will exit with 2 unless something worse happens."""
-    global _check_failed
-    _check_failed = True
+def trace_of(error: Exception) -> str:
+    """The trace of an error if nobody expected it, or if HYDRA_FULL_ERROR=1 asks for it; else an empty text."""
+    expected = isinstance(error, EXPECTED) or str(error).startswith(_NO_OPTION)
+    if expected and os.environ.get("TDR_FULL_ERROR") != "1":
+        return ""
+    return "".join(traceback.format_exception(error))
 
 
 def launch(main: Callable[[], None]) -> int:
@@ -309,31 +199,68 @@ def launch(main: Callable[[], None]) -> int:
     # With HYDRA_FULL_ERROR set, Hydra lets its errors through to here instead of printing them itself.
     os.environ.setdefault("TDR_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR", "0"))
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    status = 0
-    ending: Literal["FAILED", "KILLED"] | None = None
+    _end_on_signals()
     try:
+        sys.argv[1:] = with_resumed(sys.argv[1:])
         main()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("interrupted", file=sys.stderr)
-        status, ending = 130, "KILLED"
+        return 128 + (error.args[0] if error.args else signal.SIGINT)
     except Exception as error:  # noqa: BLE001 (reported, and the process exits with 1)
-        print_error(error)
-        status, ending = 1, "FAILED"
+        report(error)
+        return 1
     finally:
-        end_sweep(ending)
         for store in _stores.values():
             store.close()
-    if _failure is not None:
-        return max(status, 1)
-    return status or (2 if _check_failed else 0)
+    return next((status for status in (1, 2) if status in _statuses), 0)
 
 
-def print_error(error: Exception) -> None:
-    """Print one or two lines about a user's error, and a trace of any other or where HYDRA_FULL_ERROR=1 asks for it."""
-    expected = isinstance(error, EXPECTED) or str(error).startswith(_NO_OPTION)
-    if os.environ.get("TDR_FULL_ERROR") == "1" or not expected:
-        traceback.print_exception(error)
-    print(f"error: {explain(error)}", file=sys.stderr)
+def _end_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end the process as Ctrl-C does: the sweep is closed before."""
+
+    def interrupt(number: int, _: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        # What nohup ignores stays ignored.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, interrupt)
+
+
+def with_resumed(arguments: list[str]) -> list[str]:
+    """The command line with ``resume=<folder>`` replaced by that of the sweep in the folder.
+
+    Args:
+        arguments: those that the user gave.
+
+    Returns:
+        What Hydra gets. The working directory is that in which the sweep was started, for relative paths.
+
+    Raises:
+        InputError: if the folder is not a sweep's, or more is given than where its jobs run.
+    """
+    folders = [a.removeprefix("resume=") for a in arguments if a.startswith("resume=")]
+    if not folders:
+        return arguments
+    sweep = Sweep.read(Path(folders[-1]).resolve())
+    others = [a for a in arguments if not a.startswith("resume=") and a not in ("-m", "--multirun")]
+    wrong = [a for a in others if not a.startswith(("hydra/launcher=", "hydra.launcher."))]
+    if wrong:
+        raise InputError(
+            f"resume must stand alone, or with hydra/launcher and its settings; got {' '.join(wrong)} as well. "
+            "A sweep is resumed with the settings that it was started with."
+        )
+    command = list(sweep.command)
+    if others:
+        command = [o for o in command if not o.lstrip("+").startswith(("hydra/launcher=", "hydra.launcher."))]
+    os.chdir(sweep.directory)
+    return ["-m", *command, *others, f"hydra.sweep.dir={quoted(str(sweep.folder))}"]
+
+
+def quoted(text: str) -> str:
+    """A value for an override, whatever characters it has."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 # Errors that a message explains in full; a trace would only hide it.

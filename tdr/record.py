@@ -43,8 +43,9 @@ class RunRecord:
         tags: what the UI can also search for.
         images: pictures for the UI's image grid, relative to ``output_dir``, listed there by that name less its suffix.
         description: Markdown, shown on the run's page above ``figure.png``.
-        parent_run_id: the sweep's run that this one belongs to.
-        uid: what the run is recognised by when it is uploaded again.
+        sweep: the uid of the sweep that the run belongs to, None if it belongs to none.
+        exit_status: what a command that does nothing but this run exits with.
+        uid: what the run is recognised by when it is uploaded again, or run again.
     """
 
     name: str
@@ -57,8 +58,14 @@ class RunRecord:
     tags: dict[str, str] = field(default_factory=dict)
     images: list[str] = field(default_factory=list)
     description: str = ""
-    parent_run_id: str | None = None
+    sweep: str | None = None
+    exit_status: int = 0
     uid: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def start_time_ms(self) -> int:
+        """When the run began, as MLflow keeps it: milliseconds since the epoch."""
+        return round(self.start_time * 1000)
 
     def write_json(self) -> Path:
         """Write ``record.json`` into the run's folder, whole or not at all.
@@ -71,9 +78,7 @@ class RunRecord:
         # JSON has no NaN and no infinities.
         content["metrics"] = {k: float(v) if is_finite(v) else str(v) for k, v in self.metrics.items()}
         path = self.output_dir / RECORD
-        unfinished = path.with_suffix(".tmp")
-        unfinished.write_text(json.dumps(content, indent=2), encoding="utf-8")
-        unfinished.replace(path)
+        write_atomically(path, json.dumps(content, indent=2))
         return path
 
     @classmethod
@@ -92,6 +97,13 @@ class RunRecord:
             return cls(output_dir=path.parent, metrics=metrics, **content)
         except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
             raise InputError(f"path must be a {RECORD} that a run wrote; got {path} ({error}).") from None
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file whole or not at all, whatever happens meanwhile."""
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
 
 
 def is_finite(value: float | None) -> TypeGuard[float]:

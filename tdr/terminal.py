@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Whether progress is shown; the jobs of a sweep, of which many may run at a time, show none.
+_progress = True
+
 # Nothing moves on the screen for work that is over sooner, seconds.
 PATIENCE = 2.0
 
@@ -28,10 +31,16 @@ def say_where(what: str, url: str, ui_command: str | None) -> None:
         say(f"           after: {ui_command}")
 
 
+def hide_progress() -> None:
+    """Show no progress from now on in this process."""
+    global _progress
+    _progress = False
+
+
 @contextlib.contextmanager
 def phase(name: str) -> Iterator[None]:
     """Show that a phase is going on, on a terminal only."""
-    with _progress_console().status(f"{name} ..."):
+    with _progress_console().status(f"{name} ...") if _progress else contextlib.nullcontext():
         yield
 
 
@@ -54,7 +63,8 @@ def track(items: Sequence[T], name: str) -> Iterator[T]:
 
 
 def _with_bar(remaining: Iterable[T], name: str, done: int, total: int) -> Iterator[T]:
-    if done == total:
+    if done == total or not _progress:
+        yield from remaining
         return
     from rich.progress import (
         BarColumn,

@@ -86,6 +86,7 @@ class TrackingStore:
         self._root = root.resolve()
         self._experiment = settings.experiment
         self._database: Path | None = None
+        self._sweeps: dict[str, str] = {}
         if self.uri.startswith("sqlite:///"):
             self._database = self._check_database()
             self.uri = f"sqlite:///{self._database.as_posix()}"
@@ -122,7 +123,7 @@ class TrackingStore:
         _ = self._connection
 
     def log(self, record: RunRecord) -> RunLink:
-        """Upload a run, unless the store has it already.
+        """Upload a run, unless the store has it already; an earlier attempt at the same run is replaced.
 
         Args:
             record: the run; its files are on disk.
@@ -139,33 +140,53 @@ class TrackingStore:
                 f"hydra.run.dir must be a folder of the run's own, for all of it is uploaded; got {output_dir}."
             )
         with self._explained_errors(record.output_dir):
-            run_id = self._find(record.uid) or self._upload(record)
+            run_id = self._find(record) or self._upload(record)
         page, _, query = self.runs_url().partition("?")
         return RunLink(run_id, self._experiment_id, f"{page}/{run_id}?{query}")
 
-    def create_sweep_run(self, name: str, tags: Mapping[str, str], description: str) -> str:
-        """Create the run that the runs of a sweep hang below.
+    def open_sweep(
+        self,
+        uid: str,
+        name: str,
+        start_time: float,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str],
+        description: str,
+    ) -> str:
+        """Create the run that the runs of a sweep hang below, or open it again.
 
         Args:
+            uid: what the sweep is recognised by; :attr:`RunRecord.sweep` of its runs.
             name: its name in the UI.
+            start_time: seconds since the epoch.
+            params: what varies, and the values.
             tags: what the UI can also search for.
             description: Markdown, shown on its page.
 
         Returns:
-            The id for :attr:`RunRecord.parent_run_id`, :meth:`finish_sweep_run` and :meth:`sweep_url`.
+            The id for the other methods.
 
         Raises:
             TrackingError: if the store does not take it.
         """
         with self._explained_errors(), _request_timeout(ANSWER_TIMEOUT):
-            all_tags = _texts({**tags, DESCRIPTION: description})
-            return str(self._client.create_run(self._experiment_id, tags=all_tags, run_name=name).info.run_id)
+            found = self._search(f"tags.`tdr.uid` = '{uid}'")
+            if found:
+                run_id = str(found[0].info.run_id)
+                self._client.update_run(run_id, status="RUNNING")
+            else:
+                own = _texts({**tags, DESCRIPTION: description, "tdr.uid": uid})
+                start = round(start_time * 1000)
+                run_id = str(self._client.create_run(self._experiment_id, start, own, name).info.run_id)
+                self._log_batch(run_id, params, {}, {})
+            self._sweeps[uid] = run_id
+            return run_id
 
-    def finish_sweep_run(self, run_id: str, status: Status, metrics: Mapping[str, float | None]) -> None:
+    def close_sweep(self, run_id: str, status: Status, metrics: Mapping[str, float | None]) -> None:
         """End a sweep's run.
 
         Args:
-            run_id: from :meth:`create_sweep_run`.
+            run_id: from :meth:`open_sweep`.
             status: how the sweep ended.
             metrics: as in :class:`RunRecord`.
 
@@ -175,6 +196,19 @@ class TrackingStore:
         with self._explained_errors(), _request_timeout(ANSWER_TIMEOUT):
             self._log_batch(run_id, {}, metrics, {})
             self._client.set_terminated(run_id, status)
+
+    def runs_of(self, run_id: str) -> dict[str, int]:
+        """The runs of a sweep that the store has whole: the uid of each, and when it began (ms since the epoch).
+
+        Args:
+            run_id: from :meth:`open_sweep`.
+
+        Raises:
+            TrackingError: if the store cannot be used.
+        """
+        with self._explained_errors(), _request_timeout(ANSWER_TIMEOUT):
+            runs = self._search(f"tags.`mlflow.parentRunId` = '{run_id}'")
+            return {run.data.tags["tdr.uid"]: run.info.start_time for run in runs if run.info.status != "RUNNING"}
 
     def runs_url(self) -> str:
         """The address of the page that lists all runs.
@@ -190,7 +224,7 @@ class TrackingStore:
         """The address of the page that shows the runs of one sweep side by side, with their metrics and images.
 
         Args:
-            run_id: from :meth:`create_sweep_run`.
+            run_id: from :meth:`open_sweep`.
 
         Raises:
             TrackingError: if the store cannot be used.
@@ -243,22 +277,46 @@ class TrackingStore:
             )
         return str(experiment.experiment_id)
 
-    def _find(self, uid: str) -> str | None:
+    def _search(self, query: str) -> list[Any]:
+        """All runs of the experiment that a query finds."""
+        runs: list[Any] = []
+        token = None
+        while True:
+            page = self._client.search_runs([self._experiment_id], query, page_token=token)
+            runs += page
+            token = page.token
+            if not token:
+                return runs
+
+    def _find(self, record: RunRecord) -> str | None:
         with _request_timeout(ANSWER_TIMEOUT):
-            for run in self._client.search_runs([self._experiment_id], f"tags.`tdr.uid` = '{uid}'"):
-                if run.info.status != "RUNNING":
+            for run in self._search(f"tags.`tdr.uid` = '{record.uid}'"):
+                if run.info.status != "RUNNING" and run.info.start_time == record.start_time_ms:
                     return str(run.info.run_id)
-                # An upload that broke off.
+                # An upload that broke off, or an earlier attempt at the same job.
                 self._client.delete_run(run.info.run_id)
         return None
 
+    def _sweep_run(self, uid: str) -> str:
+        """The id of a sweep's own run."""
+        if uid not in self._sweeps:
+            with _request_timeout(ANSWER_TIMEOUT):
+                found = self._search(f"tags.`tdr.uid` = '{uid}'")
+            if not found:
+                raise TrackingError(
+                    f"tracking.uri must point to a store that has the sweep's own run; got {self.uri}. "
+                    "Send the whole sweep: python scripts/sync.py <its folder>."
+                )
+            self._sweeps[uid] = str(found[0].info.run_id)
+        return self._sweeps[uid]
+
     def _upload(self, record: RunRecord) -> str:
         tags = {**record.tags, "tdr.uid": record.uid}
-        if record.parent_run_id:
-            tags["mlflow.parentRunId"] = record.parent_run_id
-        start_time, end_time = round(record.start_time * 1000), round(record.end_time * 1000)
+        if record.sweep is not None:
+            tags["mlflow.parentRunId"] = self._sweep_run(record.sweep)
+        end_time = round(record.end_time * 1000)
         with _request_timeout(ANSWER_TIMEOUT):
-            run = self._client.create_run(self._experiment_id, start_time, _texts(tags), record.name)
+            run = self._client.create_run(self._experiment_id, record.start_time_ms, _texts(tags), record.name)
         run_id = str(run.info.run_id)
         figure = f"\n\n![{FIGURE}](get-artifact?path={FIGURE}&run_uuid={run_id})"
         description = record.description + (figure if (record.output_dir / FIGURE).is_file() else "")

@@ -48,13 +48,26 @@ class TrackingProcess:
         link: RunLink = self._call("log", record)
         return link
 
-    def create_sweep_run(self, name: str, tags: Mapping[str, str], description: str) -> str:
-        """Create a sweep's run; see :meth:`TrackingStore.create_sweep_run`."""
-        return str(self._call("create_sweep_run", name, tags, description))
+    def open_sweep(
+        self,
+        uid: str,
+        name: str,
+        start_time: float,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str],
+        description: str,
+    ) -> str:
+        """Create or reopen a sweep's run; see :meth:`TrackingStore.open_sweep`."""
+        return str(self._call("open_sweep", uid, name, start_time, params, tags, description))
 
-    def finish_sweep_run(self, run_id: str, status: Status, metrics: Mapping[str, float | None]) -> None:
-        """End a sweep's run; see :meth:`TrackingStore.finish_sweep_run`."""
-        self._call("finish_sweep_run", run_id, status, metrics)
+    def close_sweep(self, run_id: str, status: Status, metrics: Mapping[str, float | None]) -> None:
+        """End a sweep's run; see :meth:`TrackingStore.close_sweep`."""
+        self._call("close_sweep", run_id, status, metrics)
+
+    def runs_of(self, run_id: str) -> dict[str, int]:
+        """The runs of a sweep that the store has; see :meth:`TrackingStore.runs_of`."""
+        runs: dict[str, int] = self._call("runs_of", run_id)
+        return runs
 
     def sweep_url(self, run_id: str) -> str:
         """Where a sweep's runs can be seen; see :meth:`TrackingStore.sweep_url`."""

@@ -127,10 +127,10 @@ def test_folder_names_are_short_and_differ_where_overrides_do():
 
 def test_errors_that_are_not_the_users_leave_a_trace(capsys, monkeypatch):
     monkeypatch.setenv("TDR_FULL_ERROR", "0")
-    launch.print_error(InputError("camera.fov must be smaller; got 200."))
+    launch.report(InputError("camera.fov must be smaller; got 200."))
     assert capsys.readouterr().err == "error: camera.fov must be smaller; got 200.\n"
-    launch.print_error(ZeroDivisionError("division by zero"))
+    launch.report(ZeroDivisionError("division by zero"))
     assert "ZeroDivisionError" in capsys.readouterr().err
     monkeypatch.setenv("TDR_FULL_ERROR", "1")
-    launch.print_error(InputError("x"))
+    launch.report(InputError("x"))
     assert "tdr.errors.InputError: x" in capsys.readouterr().err

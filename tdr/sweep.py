@@ -1,0 +1,149 @@
+"""A sweep: the jobs that it consists of, where their results are, and which of them have finished.
+
+A sweep is a folder. ``sweep.json`` in it says which jobs belong to the sweep; each job has a folder of its own there,
+and has ended when that holds a ``record.json``. Whoever wants to know how a sweep stands, in whatever process and on
+whatever machine that shares the folder, reads these files; so a sweep can be taken up again after any accident.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import shutil
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tdr.config import TrackingConfig
+from tdr.errors import InputError
+from tdr.record import RECORD, RunRecord, write_atomically
+
+SWEEP = "sweep.json"
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """One job of a sweep.
+
+    Attributes:
+        name: what varies and the values that it has here; the run's name.
+        folder: its folder's name in the sweep's folder.
+        values: axis -> value, as on the command line.
+        overrides: all its overrides, as on the command line.
+    """
+
+    name: str
+    folder: str
+    values: Mapping[str, str]
+    overrides: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The jobs of a sweep.
+
+    Attributes:
+        folder: where its jobs' folders are.
+        name: its name in the UI, and the tag of its runs.
+        axes: the keys that vary.
+        jobs: in the order of the command line, the last axis fastest.
+        command: the overrides that it was started with, those of Hydra included.
+        directory: where it was started; relative paths in the overrides start there.
+        tracking: where its runs are kept.
+        start_time: seconds since the epoch, of its first start.
+        uid: what it is recognised by.
+    """
+
+    folder: Path
+    name: str
+    axes: Sequence[str]
+    jobs: Sequence[SweepJob]
+    command: Sequence[str]
+    directory: str
+    tracking: TrackingConfig
+    start_time: float
+    uid: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)
+
+    def write(self) -> None:
+        """Write ``sweep.json``."""
+        content = dataclasses.asdict(self)
+        del content["folder"]
+        write_atomically(self.folder / SWEEP, json.dumps(content, indent=2) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Sweep:
+        """Read ``sweep.json`` of a sweep's folder, which may have been moved.
+
+        Raises:
+            InputError: if it is not the folder of a sweep.
+        """
+        try:
+            content: dict[str, Any] = json.loads((folder / SWEEP).read_text(encoding="utf-8"))
+            jobs = tuple(SweepJob(**job) for job in content.pop("jobs"))
+            return cls(folder=folder, jobs=jobs, tracking=TrackingConfig(**content.pop("tracking")), **content)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"resume must be the folder of a sweep, with a {SWEEP} in it; got {folder} ({error})."
+            ) from None
+
+    def job_of(self, folder: Path) -> SweepJob:
+        """The job that has a folder."""
+        return next(job for job in self.jobs if job.folder == folder.name)
+
+    def uid_of(self, job: SweepJob) -> str:
+        """What the run of a job is recognised by, at every attempt."""
+        return f"{self.uid}-{job.folder}"
+
+    def record_of(self, job: SweepJob) -> RunRecord | None:
+        """How a job has ended; None if it has not."""
+        path = self.folder / job.folder / RECORD
+        return RunRecord.read_json(path) if path.exists() else None
+
+    def unfinished(self) -> list[SweepJob]:
+        """The jobs that have not ended, or have failed."""
+        records = ((job, self.record_of(job)) for job in self.jobs)
+        return [job for job, record in records if record is None or record.status != "FINISHED"]
+
+    def clear(self, job: SweepJob) -> None:
+        """Remove what an earlier attempt at a job has left, so that none of it is taken for the next one's."""
+        folder = self.folder / job.folder
+        if folder.exists():
+            shutil.rmtree(folder)
+
+    def fail(self, job: SweepJob, reason: str) -> None:
+        """Record that a job has failed before it could say so itself.
+
+        Args:
+            job: the job.
+            reason: in the user's words.
+        """
+        folder = self.folder / job.folder
+        folder.mkdir(exist_ok=True)
+        now = time.time()
+        record = RunRecord(job.name, "FAILED", now, now, folder, sweep=self.uid, exit_status=1, uid=self.uid_of(job))
+        record.params.update(job.values)
+        record.tags.update({"tdr.sweep": self.name, "tdr.error": reason})
+        record.write_json()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Keep other processes from running the same sweep.
+
+        The lock is a database: SQLite's locks work on every platform and end with the process.
+
+        Raises:
+            InputError: if one runs it already.
+        """
+        with contextlib.closing(sqlite3.connect(self.folder / "sweep.lock", timeout=0, isolation_level=None)) as lock:
+            try:
+                lock.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError as error:
+                raise InputError(
+                    f"A sweep must not run twice at a time; got {self.folder}, which a process is running ({error})."
+                ) from None
+            yield

@@ -1,0 +1,273 @@
+"""Runs the jobs of a sweep: Hydra's sweeper (``hydra.sweeper`` in ``conf/jacobian.yaml``), whatever the launcher.
+
+It plans the jobs, hands those that have not finished to Hydra's launcher, follows what they leave in the sweep's
+folder, and closes the sweep. A job that fails or dies does not stop the others.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, QuotedString
+from hydra.core.utils import JobReturn
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tdr import launch
+from tdr.check_result import Verdict
+from tdr.errors import InputError
+from tdr.follower import Follower
+from tdr.record import RunRecord, Status, environment_tags
+from tdr.sweep import SWEEP, Sweep, SweepJob
+from tdr.terminal import say, say_where
+from tdr.tracking_process import TrackingProcess
+
+# What of Hydra's own settings does not make another sweep.
+_NOT_REPEATED = ("hydra.sweep.dir", "hydra.mode")
+
+
+class ResumableSweeper(BasicSweeper):
+    """Takes every combination of the values given, as Hydra's own sweeper, and leaves out what has finished."""
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Run the sweep.
+
+        Args:
+            arguments: the overrides, those of the sweep's values among them.
+
+        Raises:
+            InputError: if a value cannot be composed or the store does not answer, before the first job.
+        """
+        assert self.config is not None  # noqa: S101
+        assert self.hydra_context is not None  # noqa: S101
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        overrides = {o.get_key_element(): o for o in parser.parse_overrides([*self._parse_config(), *arguments])}
+        folder = Path(self.config.hydra.sweep.dir).resolve()
+        sweep = self._plan(folder, list(overrides.values()))
+        say(f"sweep      {len(sweep.jobs)} jobs over {', '.join(sweep.axes) or 'nothing'}")
+        if (folder / SWEEP).exists():
+            sweep = _same(Sweep.read(folder), sweep)
+        else:
+            self._check_composition(list(overrides.values()))
+        store = launch.open_store(sweep.tracking)
+        folder.mkdir(parents=True, exist_ok=True)
+        with sweep.running():
+            # Only a sweep that the store knows begins.
+            run_id = None if store is None else open_sweep_run(store, sweep)
+            sweep.write()
+            _Execution(sweep, store, run_id).run(self)
+
+    def launch(self, sweep: Sweep, jobs: Sequence[SweepJob]) -> None:
+        """Run jobs, and record of those that fail without a word why; returns when all have ended."""
+        assert self.launcher is not None  # noqa: S101
+        # The launcher of this process keeps what jobs return; other launchers must see all jobs at once.
+        in_process = isinstance(self.launcher, BasicLauncher)
+        for batch in [[job] for job in jobs] if in_process else [list(jobs)]:
+            for job in batch:
+                sweep.clear(job)
+            first = sweep.jobs.index(batch[0])
+            overrides = [[*job.overrides, f"hydra.sweep.subdir={launch.quoted(job.folder)}"] for job in batch]
+            try:
+                returned: Iterable[JobReturn] = self.launcher.launch(overrides, initial_job_idx=first)
+            except (HydraException, OmegaConfBaseException) as error:
+                if not in_process:
+                    raise
+                sweep.fail(batch[0], launch.explain(error))
+                continue
+            for job, result in zip(batch, returned, strict=True):
+                try:
+                    _ = result.return_value
+                except Exception as error:  # noqa: BLE001 (whatever the job raised, the others go on)
+                    launch.report(error)
+                    sweep.fail(job, launch.explain(error))
+
+    def _plan(self, folder: Path, overrides: Sequence[Override]) -> Sweep:
+        """The sweep that the overrides describe."""
+        assert self.config is not None  # noqa: S101
+        for override in overrides:
+            if override.is_sweep_override() and not override.is_discrete_sweep():
+                raise InputError(f"{override.key_or_group} must have a list of values; got {override.input_line}.")
+        axes = {o.key_or_group: o for o in overrides if o.is_sweep_override()}
+        values = {key: [str(value) for value in o.sweep_string_iterator()] for key, o in axes.items()}
+        digits = len(str(max(0, math.prod(map(len, values.values())) - 1)))
+        jobs = []
+        for number, chosen in enumerate(itertools.product(*values.values())):
+            here = dict(zip(axes, chosen, strict=True))
+            line = [f"{o.get_key_element()}={here.get(o.key_or_group, o.get_value_element_as_str())}" for o in overrides]
+            name = launch.run_name(here)
+            jobs.append(SweepJob(name, f"{number:0{digits}}_{launch.folder_name(here)}", here, line))
+        start = time.time()
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(start))
+        given = [*self.config.hydra.overrides.hydra, *self.config.hydra.overrides.task]
+        return Sweep(
+            folder=folder,
+            name=f"{when} {', '.join(axes) or 'one job'}",
+            axes=tuple(axes),
+            jobs=tuple(jobs),
+            command=tuple(o for o in given if not o.startswith(_NOT_REPEATED)),
+            directory=os.getcwd(),
+            tracking=launch.tracking_settings(self.config),
+            start_time=start,
+        )
+
+    def _check_composition(self, overrides: Sequence[Override]) -> None:
+        """Compose the options of every swept group with each other, and try every other value in what results.
+
+        Hydra's own sweeper composes every job for this, which takes as long as composing them to run.
+        """
+        assert self.hydra_context is not None  # noqa: S101
+        assert self.config is not None  # noqa: S101
+        loader = self.hydra_context.config_loader
+        swept = [o for o in overrides if o.is_sweep_override()]
+        fixed = [f"{o.get_key_element()}={o.get_value_element_as_str()}" for o in overrides if o not in swept]
+        choices: list[list[str]] = []
+        keys: list[Override] = []
+        for override in swept:
+            lines = [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+            if override.is_add() or loader.get_group_options(override.key_or_group):
+                choices.append(lines)
+            else:
+                choices.append(lines[:1])
+                keys.append(override)
+        for chosen in itertools.product(*choices):
+            composed = loader.load_sweep_config(self.config, [*fixed, *chosen])
+            for override in keys:
+                for value in override.sweep_iterator():
+                    OmegaConf.update(composed, override.key_or_group, _plain(value))
+
+
+class _Execution:
+    """One run through a sweep, from the first job that has not finished to its summary."""
+
+    def __init__(self, sweep: Sweep, store: TrackingProcess | None, run_id: str | None) -> None:
+        self.sweep = sweep
+        self.store = store
+        self.run_id = run_id
+        self.start = time.time()
+
+    def run(self, sweeper: ResumableSweeper) -> None:
+        """Launch what has not finished, and close the sweep however that ends."""
+        jobs = self.sweep.unfinished()
+        skipped = len(self.sweep.jobs) - len(jobs)
+        if skipped:
+            say(f"resume     {skipped} jobs have finished, {len(jobs)} are left")
+        follower = Follower(self.sweep, self.store, self.run_id, jobs)
+        ending: Status | None = "KILLED"
+        try:
+            self._launch_all(sweeper, jobs)
+            ending = None
+        except Exception:
+            ending = "FAILED"
+            raise
+        finally:
+            pending = follower.finish(wait=ending is None)
+            self.close(ending, skipped, pending)
+
+    def _launch_all(self, sweeper: ResumableSweeper, jobs: Sequence[SweepJob]) -> None:
+        while jobs:
+            try:
+                sweeper.launch(self.sweep, jobs)
+                return
+            except BrokenProcessPool:
+                # A worker was killed, for want of memory for example, and its pool with it. What is left starts
+                # again, as long as that gets anywhere.
+                left = [job for job in jobs if self.sweep.record_of(job) is None]
+                if len(left) == len(jobs):
+                    for job in left:
+                        self.sweep.fail(job, "The process that ran the job was killed.")
+                    return
+                say(f"WARNING    a worker process was killed; {len(left)} jobs start again")
+                jobs = left
+
+    def close(self, ending: Status | None, skipped: int, pending: Sequence[RunRecord]) -> None:
+        """Say how the sweep went, and end its run in the store.
+
+        Args:
+            ending: how it ended, None if all jobs have been run.
+            skipped: how many jobs had finished before.
+            pending: the runs that the store did not take.
+        """
+        sweep = self.sweep
+        records = [sweep.record_of(job) for job in sweep.jobs]
+        ended = [record for record in records if record is not None]
+        finished = [record for record in ended if record.status == "FINISHED"]
+        status: Status = ending or ("FINISHED" if len(finished) == len(records) else "FAILED")
+        verdicts = Counter(record.tags.get("tdr.check") for record in finished)
+        seconds = time.time() - self.start
+        say()
+        say(f"sweep      {len(finished)} of {len(records)} jobs finished, in {seconds:.1f} s")
+        checks = ", ".join(f"{verdicts[v.value]} {v.value}" for v in Verdict if verdicts[v.value])
+        if checks:
+            say(f"checks     {checks}")
+        where = os.path.relpath(sweep.folder)
+        say(f"output     {where}")
+        if self.store is not None and self.run_id is not None:
+            metrics = {
+                "jobs/finished": len(finished),
+                "jobs/failed": len(ended) - len(finished),
+                "jobs/missing": len(records) - len(ended),
+                "jobs/skipped": skipped,
+                "jobs/check_failed": verdicts[Verdict.failed.value],
+                "time_s/total": seconds,
+            }
+            try:
+                self.store.close_sweep(self.run_id, status, metrics)
+                say_where("runs side by side", self.store.sweep_url(self.run_id), self.store.ui_command)
+            except InputError as error:
+                launch.report(error)
+        if pending:
+            say(f"WARNING    {len(pending)} runs are only on disk; send them later: python scripts/sync.py {where}")
+        if len(finished) < len(records):
+            say(f"resume     python experiments/jacobian.py resume={where}")
+        launch.exit_with(*(record.exit_status for record in ended), 1 if status != "FINISHED" or pending else 0)
+
+
+def open_sweep_run(store: TrackingProcess, sweep: Sweep) -> str:
+    """Create a sweep's run in a store, or open it again; returns its id."""
+    axes = ", ".join(f"`{axis}`" for axis in sweep.axes) or "nothing"
+    values: dict[str, list[str]] = {axis: [] for axis in sweep.axes}
+    for job in sweep.jobs:
+        for axis, value in job.values.items():
+            if value not in values[axis]:
+                values[axis].append(value)
+    return store.open_sweep(
+        sweep.uid,
+        sweep.name,
+        sweep.start_time,
+        params={axis: ", ".join(listed) for axis, listed in values.items()},
+        tags={**sweep.tracking.tags, **environment_tags(launch.ROOT), "tdr.sweep": sweep.name},
+        description=f"Sweep over {axes}: {len(sweep.jobs)} runs.",
+    )
+
+
+def _same(before: Sweep, now: Sweep) -> Sweep:
+    """A sweep that is to be resumed, if it is the one that the command line describes."""
+    if [job.overrides for job in before.jobs] != [job.overrides for job in now.jobs]:
+        raise InputError(
+            f"hydra.sweep.dir must be a new folder, or that of the same sweep; got {before.folder}, which holds "
+            f"{len(before.jobs)} jobs over {', '.join(before.axes) or 'nothing'}."
+        )
+    return before
+
+
+def _plain(value: Any) -> Any:
+    """A value of an override without the quotes that were around its strings."""
+    if isinstance(value, QuotedString):
+        return value.text
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    return value
