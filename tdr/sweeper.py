@@ -106,7 +106,7 @@ class ResumableSweeper(BasicSweeper):
         for number, chosen in enumerate(itertools.product(*values.values())):
             here = dict(zip(axes, chosen, strict=True))
             line = [
-                f"{o.get_key_element()}={here.get(o.key_or_group, o.get_value_element_as_str())}" for o in overrides
+                f"{o.get_key_element()}={here.get(o.key_or_group) or o.get_value_element_as_str()}" for o in overrides
             ]
             name = launch.run_name(here)
             jobs.append(SweepJob(name, f"{number:0{digits}}_{launch.folder_name(here)}", here, line))
