@@ -7,6 +7,7 @@ database, and a store that cannot be reached for a while holds nobody up.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from tdr.errors import InputError
 from tdr.record import RunRecord
 from tdr.sweep import Sweep, SweepJob
+from tdr.sweep_tracking import unsent
 from tdr.terminal import say
 from tdr.tracking_process import TrackingProcess
 
@@ -41,11 +43,10 @@ class Follower:
     ) -> None:
         self._sweep = sweep
         self._store = store
-        self._run_id = run_id
         self._running = list(jobs)
         self._ended = len(sweep.jobs) - len(jobs)
         self._pending: list[RunRecord] = []
-        if store is not None:
+        if store is not None and run_id is not None:
             before = (sweep.record_of(job) for job in sweep.jobs if job not in jobs)
             self._pending = unsent(store, run_id, [record for record in before if record is not None])
         self._next_attempt = 0.0
@@ -69,11 +70,13 @@ class Follower:
         self._next_attempt = 0.0
         self._send()
         if self._pending and wait:
-            say(f"tracking   {len(self._pending)} runs are left to be sent; the store has {PATIENCE:.0f} s to answer")
-        while self._pending and time.monotonic() < deadline:
-            time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
-            self._next_attempt = 0.0
-            self._send()
+            say(f"tracking   {len(self._pending)} runs left to send; waiting for the store up to {PATIENCE:.0f} s")
+        # Ctrl-C ends the waiting, and nothing else is left to be ended.
+        with contextlib.suppress(KeyboardInterrupt):
+            while self._pending and time.monotonic() < deadline:
+                time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
+                self._next_attempt = 0.0
+                self._send()
         return self._pending
 
     def _follow(self) -> None:
@@ -123,14 +126,6 @@ class Follower:
         elif self._away:
             self._away = False
             say("tracking   the store answers again; all runs that have ended are sent")
-
-
-def unsent(store: TrackingProcess, run_id: str | None, records: Sequence[RunRecord]) -> list[RunRecord]:
-    """Those of a sweep's runs that a store does not have yet."""
-    if not records or run_id is None:
-        return list(records)
-    known = store.runs_of(run_id)
-    return [record for record in records if known.get(record.uid) != record.start_time_ms]
 
 
 def _outcome(record: RunRecord) -> str:

@@ -25,6 +25,7 @@ from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
+from yaml import YAMLError
 
 from tdr.config import SCHEMAS, Config, CustomShaderConfig, TrackingConfig, reject_unknown_keys
 from tdr.errors import InputError
@@ -105,6 +106,22 @@ def tracking_settings(config: DictConfig) -> TrackingConfig:
         raise InputError(explain(error)) from error
     assert isinstance(settings, TrackingConfig)  # noqa: S101
     return settings
+
+
+def tracking_of_run(folder: Path) -> TrackingConfig:
+    """Where a run that is over was to be kept, by the config in its folder.
+
+    Raises:
+        InputError: if there is none, or it is not valid.
+    """
+    path = folder / ".hydra" / "config.yaml"
+    try:
+        written = OmegaConf.load(path)
+        return tracking_settings(OmegaConf.merge(OmegaConf.structured(Config), {"tracking": written.tracking}))  # type: ignore[arg-type]
+    except (OSError, YAMLError, OmegaConfBaseException) as error:
+        raise InputError(
+            f"path must be the folder of a run, with {path.relative_to(folder)}; got {folder} ({error})."
+        ) from error
 
 
 def open_store(settings: TrackingConfig) -> TrackingProcess | None:

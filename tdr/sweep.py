@@ -26,6 +26,10 @@ from tdr.record import RECORD, RunRecord, write_atomically
 SWEEP = "sweep.json"
 
 
+class SweepRunsError(InputError):
+    """Another process runs the sweep."""
+
+
 @dataclass(frozen=True)
 class SweepJob:
     """One job of a sweep.
@@ -137,13 +141,13 @@ class Sweep:
         The lock is a database: SQLite's locks work on every platform and end with the process.
 
         Raises:
-            InputError: if one runs it already.
+            SweepRunsError: if one runs it already.
         """
         with contextlib.closing(sqlite3.connect(self.folder / "sweep.lock", timeout=0, isolation_level=None)) as lock:
             try:
                 lock.execute("BEGIN EXCLUSIVE")
             except sqlite3.OperationalError as error:
-                raise InputError(
+                raise SweepRunsError(
                     f"A sweep must not run twice at a time; got {self.folder}, which a process is running ({error})."
                 ) from None
             yield

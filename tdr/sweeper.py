@@ -6,12 +6,12 @@ folder, and closes the sweep. A job that fails or dies does not stop the others.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import os
 import time
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,16 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
 from hydra.core.utils import JobReturn
-from hydra.errors import HydraException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from tdr import launch
-from tdr.check_result import Verdict
 from tdr.errors import InputError
 from tdr.follower import Follower
 from tdr.record import RunRecord, Status, environment_tags
 from tdr.sweep import SWEEP, Sweep, SweepJob
+from tdr.sweep_tracking import Standing, close_sweep, open_sweep
 from tdr.terminal import say, say_where
+from tdr.tracking import TrackingStore
 from tdr.tracking_process import TrackingProcess
 
 # What of Hydra's own settings does not make another sweep.
@@ -65,7 +64,7 @@ class ResumableSweeper(BasicSweeper):
         folder.mkdir(parents=True, exist_ok=True)
         with sweep.running():
             # Only a sweep that the store knows begins.
-            run_id = None if store is None else open_sweep_run(store, sweep)
+            run_id = None if store is None else open_sweep(store, sweep, environment_tags(launch.ROOT))
             sweep.write()
             _Execution(sweep, store, run_id).run(self)
 
@@ -80,18 +79,17 @@ class ResumableSweeper(BasicSweeper):
             first = sweep.jobs.index(batch[0])
             overrides = [[*job.overrides, f"hydra.sweep.subdir={launch.quoted(job.folder)}"] for job in batch]
             try:
-                returned: Iterable[JobReturn] = self.launcher.launch(overrides, initial_job_idx=first)
-            except (HydraException, OmegaConfBaseException) as error:
+                returned: Sequence[JobReturn] = self.launcher.launch(overrides, initial_job_idx=first)
+            except Exception as error:
                 if not in_process:
                     raise
-                sweep.fail(batch[0], launch.explain(error))
+                _fail(sweep, batch[0], error)
                 continue
             for job, result in zip(batch, returned, strict=True):
                 try:
                     _ = result.return_value
-                except Exception as error:  # noqa: BLE001 (whatever the job raised, the others go on)
-                    launch.report(error)
-                    sweep.fail(job, launch.explain(error))
+                except Exception as error:  # noqa: BLE001 (whatever a job raised, the others go on)
+                    _fail(sweep, job, error)
 
     def _plan(self, folder: Path, overrides: Sequence[Override]) -> Sweep:
         """The sweep that the overrides describe."""
@@ -113,6 +111,10 @@ class ResumableSweeper(BasicSweeper):
         start = time.time()
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(start))
         given = [*self.config.hydra.overrides.hydra, *self.config.hydra.overrides.task]
+        tracking = launch.tracking_settings(self.config)
+        if tracking.enabled:
+            # A relative path must mean the same to whoever reads the plan, from wherever.
+            tracking = dataclasses.replace(tracking, uri=tracking.uri and TrackingStore(tracking, launch.ROOT).uri)
         return Sweep(
             folder=folder,
             name=f"{when} {', '.join(axes) or 'one job'}",
@@ -120,7 +122,7 @@ class ResumableSweeper(BasicSweeper):
             jobs=tuple(jobs),
             command=tuple(o for o in given if not o.startswith(_NOT_REPEATED)),
             directory=os.getcwd(),
-            tracking=launch.tracking_settings(self.config),
+            tracking=tracking,
             start_time=start,
         )
 
@@ -201,57 +203,39 @@ class _Execution:
             skipped: how many jobs had finished before.
             pending: the runs that the store did not take.
         """
-        sweep = self.sweep
-        records = [sweep.record_of(job) for job in sweep.jobs]
-        ended = [record for record in records if record is not None]
-        finished = [record for record in ended if record.status == "FINISHED"]
-        status: Status = ending or ("FINISHED" if len(finished) == len(records) else "FAILED")
-        verdicts = Counter(record.tags.get("tdr.check") for record in finished)
-        seconds = time.time() - self.start
-        say()
-        say(f"sweep      {len(finished)} of {len(records)} jobs finished, in {seconds:.1f} s")
-        checks = ", ".join(f"{verdicts[v.value]} {v.value}" for v in Verdict if verdicts[v.value])
-        if checks:
-            say(f"checks     {checks}")
+        sweep, seconds = self.sweep, time.time() - self.start
+        standing = Standing.of(sweep)
         where = os.path.relpath(sweep.folder)
+        say()
+        say(f"sweep      {standing.finished} of {len(sweep.jobs)} jobs finished, in {seconds:.1f} s")
+        if standing.verdicts:
+            say(f"checks     {', '.join(f'{count} {verdict.value}' for verdict, count in standing.verdicts.items())}")
         say(f"output     {where}")
         if self.store is not None and self.run_id is not None:
-            metrics = {
-                "jobs/finished": len(finished),
-                "jobs/failed": len(ended) - len(finished),
-                "jobs/missing": len(records) - len(ended),
-                "jobs/skipped": skipped,
-                "jobs/check_failed": verdicts[Verdict.failed.value],
-                "time_s/total": seconds,
-            }
             try:
-                self.store.close_sweep(self.run_id, status, metrics)
+                further = {"jobs/skipped": skipped, "time_s/total": seconds}
+                close_sweep(self.store, self.run_id, standing, ending or standing.status, further)
                 say_where("runs side by side", self.store.sweep_url(self.run_id), self.store.ui_command)
             except InputError as error:
                 launch.report(error)
+                launch.exit_with(1)
         if pending:
-            say(f"WARNING    {len(pending)} runs are only on disk; send them later: python scripts/sync.py {where}")
-        if len(finished) < len(records):
+            say(f"WARNING    {len(pending)} runs are only on disk; to send them: python scripts/sync.py {where}")
+            launch.exit_with(1)
+        if standing.finished < len(sweep.jobs):
             say(f"resume     python experiments/jacobian.py resume={where}")
-        launch.exit_with(*(record.exit_status for record in ended), 1 if status != "FINISHED" or pending else 0)
+        launch.exit_with(standing.exit_status)
 
 
-def open_sweep_run(store: TrackingProcess, sweep: Sweep) -> str:
-    """Create a sweep's run in a store, or open it again; returns its id."""
-    axes = ", ".join(f"`{axis}`" for axis in sweep.axes) or "nothing"
-    values: dict[str, list[str]] = {axis: [] for axis in sweep.axes}
-    for job in sweep.jobs:
-        for axis, value in job.values.items():
-            if value not in values[axis]:
-                values[axis].append(value)
-    return store.open_sweep(
-        sweep.uid,
-        sweep.name,
-        sweep.start_time,
-        params={axis: ", ".join(listed) for axis, listed in values.items()},
-        tags={**sweep.tracking.tags, **environment_tags(launch.ROOT), "tdr.sweep": sweep.name},
-        description=f"Sweep over {axes}: {len(sweep.jobs)} runs.",
-    )
+def _fail(sweep: Sweep, job: SweepJob, error: Exception) -> None:
+    """Note that a job failed before it could record so itself."""
+    if launch.trace_of(error):
+        launch.report(error)
+    try:
+        sweep.fail(job, launch.explain(error))
+    except OSError as reason:
+        # Without a record it counts as missing.
+        say(f"WARNING    {job.name}: {launch.explain(error)} This could not be recorded: {launch.explain(reason)}")
 
 
 def _same(before: Sweep, now: Sweep) -> Sweep:

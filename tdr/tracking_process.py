@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -34,11 +35,16 @@ class TrackingProcess:
 
     def __init__(self, settings: TrackingConfig, root: Path) -> None:
         self.ui_command = TrackingStore(settings, root).ui_command
+        self._settings = settings
+        self._root = root
+        self._start()
+
+    def _start(self) -> None:
         self._pool = ProcessPoolExecutor(
             max_workers=1,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_serve,
-            initargs=(settings, root),
+            initargs=(self._settings, self._root),
         )
         # An error comes up again with the first call that needs the store.
         self._pool.submit(_call, "connect", ())
@@ -82,6 +88,7 @@ class TrackingProcess:
         try:
             return self._pool.submit(_call, method, arguments).result()
         except BrokenProcessPool as error:
+            self._start()
             raise TrackingError("The process that sends runs to MLflow must keep running; it was killed.") from error
 
 
@@ -92,7 +99,16 @@ def _serve(settings: TrackingConfig, root: Path) -> None:
     global _store
     # Ctrl-C reaches the whole group; the run's process decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _store = TrackingStore(settings, root)
+
+
+def _end_with_parent() -> None:
+    """End this process when the run's is killed; otherwise it would wait for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # noqa: S101
+    parent.join()
+    os._exit(1)
 
 
 def _call(method: str, arguments: tuple[Any, ...]) -> Any:

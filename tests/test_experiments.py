@@ -1,63 +1,18 @@
 """The commands that users type, run as they type them, each with a store and folders of its own."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import imageio.v3 as iio
-import mlflow
 import numpy as np
 import pytest
+from command import SMALL, Command
 
 import tdr
 from tdr import report
 from tdr.launch import ROOT
-
-SMALL = ("image.width=8", "image.height=8")
-
-
-class Command:
-    """Runs an experiment in a scratch folder.
-
-    Attributes:
-        folder: where it is started, and where everything that it writes goes.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __call__(self, *overrides: str, status: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Start it with overrides; the exit status must be the expected one."""
-        arguments = [
-            sys.executable,
-            str(ROOT / "experiments" / "jacobian.py"),
-            *[option for option in overrides if option == "-m"],
-            f"hydra.run.dir={self.folder}/run",
-            f"hydra.sweep.dir={self.folder}/sweep",
-            *([] if any("tracking." in o for o in overrides) else [f"tracking.uri=sqlite:///{self.folder}/mlflow.db"]),
-            *[override for override in overrides if override != "-m"],
-        ]
-        variables = {
-            key: value for key, value in os.environ.items() if key not in ("TDR_FULL_ERROR", "HYDRA_FULL_ERROR")
-        }
-        done = subprocess.run(
-            arguments, capture_output=True, text=True, cwd=self.folder, env={**variables, **environment}, timeout=300
-        )
-        assert done.returncode == status, done.stdout + done.stderr
-        return done
-
-    def runs(self) -> list[mlflow.entities.Run]:
-        """The runs in the store, oldest first."""
-        client = self.client()
-        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        return list(reversed(client.search_runs(experiments)))
-
-    def client(self) -> mlflow.MlflowClient:
-        """MLflow's own client for the store."""
-        return mlflow.MlflowClient(f"sqlite:///{self.folder}/mlflow.db")
 
 
 @pytest.fixture
@@ -138,7 +93,7 @@ def test_a_sweep_is_one_parent_with_a_run_for_each_job_and_compiles_once(command
     values = "[[1,-1,-1]],[[0,-1,-1]],[[0,0,0]],[[-1,-1,-1]]"
     done = command("-m", f"light.direction={values}", *SMALL, status=1)
     assert "3 of 4 jobs finished" in done.stdout
-    assert "light.direction must not be the zero vector" in done.stderr
+    assert "light.direction must not be the zero vector" in done.stdout
     runs = command.runs()
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     children = [run for run in runs if run is not parent]

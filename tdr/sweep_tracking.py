@@ -1,0 +1,114 @@
+"""A sweep in a tracking store: a run of its own, and the runs of its jobs below it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tdr.check_result import Verdict
+from tdr.record import RunRecord, Status
+from tdr.sweep import Sweep
+from tdr.tracking import TrackingStore
+from tdr.tracking_process import TrackingProcess
+
+Store = TrackingStore | TrackingProcess
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How many jobs of a sweep have come to what.
+
+    Attributes:
+        finished: jobs with results.
+        failed: jobs that ended without.
+        missing: jobs that have not ended.
+        verdicts: how often the checks of those that finished came to each verdict.
+        exit_status: what a command that ran them exits with.
+    """
+
+    finished: int
+    failed: int
+    missing: int
+    verdicts: Mapping[Verdict, int]
+    exit_status: int
+
+    @classmethod
+    def of(cls, sweep: Sweep) -> Standing:
+        """How a sweep stands now."""
+        records = [sweep.record_of(job) for job in sweep.jobs]
+        ended = [record for record in records if record is not None]
+        finished = [record for record in ended if record.status == "FINISHED"]
+        words = Counter(record.tags.get("tdr.check") for record in finished)
+        statuses = {record.exit_status for record in ended} | ({1} if len(ended) < len(records) else set())
+        return cls(
+            finished=len(finished),
+            failed=len(ended) - len(finished),
+            missing=len(records) - len(ended),
+            verdicts={verdict: words[verdict.value] for verdict in Verdict if words[verdict.value]},
+            exit_status=next((status for status in (1, 2) if status in statuses), 0),
+        )
+
+    @property
+    def status(self) -> Status:
+        """What a sweep that nobody runs any more has come to."""
+        if self.missing:
+            return "KILLED"
+        return "FAILED" if self.failed else "FINISHED"
+
+
+def open_sweep(store: Store, sweep: Sweep, tags: Mapping[str, str]) -> str:
+    """Create a sweep's run in a store, or open it again.
+
+    Args:
+        store: the store.
+        sweep: the sweep.
+        tags: what the UI can also search for.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        TrackingError: if the store does not take it.
+    """
+    values = {axis: dict.fromkeys(job.values[axis] for job in sweep.jobs) for axis in sweep.axes}
+    return store.open_sweep(
+        sweep.uid,
+        sweep.name,
+        sweep.start_time,
+        params={axis: ", ".join(listed) for axis, listed in values.items()},
+        tags={**sweep.tracking.tags, **tags, "tdr.sweep": sweep.name},
+        description=f"Sweep over {', '.join(f'`{a}`' for a in sweep.axes) or 'nothing'}: {len(sweep.jobs)} runs.",
+    )
+
+
+def close_sweep(store: Store, run_id: str, standing: Standing, status: Status, further: Mapping[str, float]) -> None:
+    """End a sweep's run.
+
+    Args:
+        store: the store.
+        run_id: from :func:`open_sweep`.
+        standing: how its jobs stand.
+        status: how it ended.
+        further: metrics.
+
+    Raises:
+        TrackingError: if the store does not take it.
+    """
+    counts = {
+        "jobs/finished": standing.finished,
+        "jobs/failed": standing.failed,
+        "jobs/missing": standing.missing,
+        "jobs/check_failed": standing.verdicts.get(Verdict.failed, 0),
+    }
+    store.close_sweep(run_id, status, {**counts, **further})
+
+
+def unsent(store: Store, run_id: str, records: Sequence[RunRecord]) -> list[RunRecord]:
+    """Those of a sweep's runs that a store does not have yet.
+
+    Raises:
+        TrackingError: if the store cannot be used.
+    """
+    known = store.runs_of(run_id) if records else {}
+    return [record for record in records if known.get(record.uid) != record.start_time_ms]
