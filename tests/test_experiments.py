@@ -177,6 +177,14 @@ def test_mistakes_are_answered_without_taichi_and_mlflow_and_leave_no_run(comman
     assert "Traceback" in command("camera.fov=200", status=1, HYDRA_FULL_ERROR="1").stderr
 
 
+def test_the_direction_that_angles_give_is_a_param(command):
+    command("light=three_point", "light.azimuth=-150", *SMALL, "tracking.enabled=false", "check=off")
+    params = json.loads((command.folder / "run" / "record.json").read_text())["params"]
+    # cos(35.26) cos(-150) = -0.7071, cos(35.26) sin(-150) = -0.4082, sin(35.26) = 0.5774
+    assert params["light.direction"] == "[[0.7071,0.4082,-0.5774],[-1,-0.3,-0.8],[0.2,-0.6,1]]"
+    assert params["light.azimuth"] == "-150"
+
+
 def test_a_run_that_fails_is_kept_as_failed(command):
     done = command("mesh=file", "mesh.path=nowhere.obj", status=1)
     assert "mesh.path" in done.stderr

@@ -71,6 +71,8 @@ def test_values_reach_the_settings():
     config = settings("light.direction=[[1,-1,-1],[0,0,-1]]", "light.color=[[1,0,0],[0,1,0]]", "camera=orthographic")
     assert config.light.direction == [[1, -1, -1], [0, 0, -1]]
     assert [p.name for p in config.known_parameters()][-1] == "camera.height"
+    config = settings("light=three_point", "light.azimuth=90", "light.elevation=0")
+    assert config.light.direction == [[0, -1, 0], [-1, -0.3, -0.8], [0.2, -0.6, 1]]
     assert len(settings("jacobian.parameters=all").selected_parameters()) == 13
     assert settings("jacobian.cotangent=rgb").jacobian.cotangents().shape == (3, 3)
 
@@ -100,6 +102,8 @@ def test_values_reach_the_settings():
         ("light.direction=[[0,0,0]]", ["light.direction must not be the zero vector"]),
         ("light.direction=[1,-1,-1]", ["light.direction must be a list with one 3-vector a light", "[1, -1, -1]"]),
         ("light.direction=[[1,inf,0]]", ["light.direction must have 3 finite components", "inf"]),
+        ("light.azimuth=left", ["light.azimuth must be a number", "'left'"]),
+        ("light.elevation=100", ["light.elevation must be", "at least -90 and at most 90", "100"]),
         ("light.color=[[1,1,1],[1,0,0]]", ["light.color must have one colour", "got 2"]),
         ("mesh.rotation=0.4", ["mesh.rotation must be a list", "float"]),
         ("shader.shininess=-1", ["shader.shininess must be", "at least 0", "-1"]),
