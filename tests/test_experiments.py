@@ -231,6 +231,35 @@ def test_what_looks_empty_or_broken_is_said(command):
     assert "zero everywhere: light.direction.0.z" in done.stdout
 
 
+PRESETS = {
+    "all_parameters": ([], [""]),
+    "lesson": (["light=tilted,three_point"], ["light=tilted", "light=three_point"]),
+    "light_ring": (["light.azimuth=range(0,270,90)"], [f"light.azimuth={azimuth}" for azimuth in (0, 90, 180)]),
+    "light_hemisphere": (["light.azimuth=0,90", "light.elevation=-45"], ["light.azimuth=0", "light.azimuth=90"]),
+    "shininess": (["shader.shininess=5,50"], ["shader.shininess=5", "shader.shininess=50"]),
+    "resolution": (["image.width=8,12"], ["image.width=8", "image.width=12"]),
+    "mesh_shader": (["mesh=cube"], ["shader=blinn_phong", "shader=lambertian"]),
+}
+
+
+@pytest.mark.parametrize("preset", [path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml")])
+def test_every_preset_runs_and_what_it_sweeps_may_be_overridden(command, preset):
+    overrides, names = PRESETS[preset]
+    small = [] if preset == "resolution" else SMALL
+    done = command(f"experiment={preset}", *small, *overrides, "tracking.enabled=false")
+    if overrides:
+        assert f"{len(names)} of {len(names)} jobs finished" in done.stdout
+    folders = sorted(path.parent for path in command.folder.glob("*/**/jacobian.npz"))
+    records = [json.loads((folder / "record.json").read_text()) for folder in folders]
+    assert [record["status"] for record in records] == ["FINISHED"] * len(names)
+    assert all(name in record["name"] for name, record in zip(names, records, strict=True))
+    if preset == "light_hemisphere":
+        assert [record["params"]["light.direction"] for record in records] == [
+            "[[-0.7071,0,0.7071]]",
+            "[[0,-0.7071,0.7071]]",
+        ]
+
+
 def test_help_names_the_options():
     done = subprocess.run(
         [sys.executable, str(ROOT / "experiments" / "jacobian.py"), "--help"],

@@ -5,19 +5,17 @@ import itertools
 
 import pytest
 from hydra import compose, initialize_config_dir
-from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from tdr import launch
 from tdr.config import SCHEMAS, Config
 from tdr.errors import InputError
 
 GROUPS = {group: sorted(path.stem for path in (launch.ROOT / "conf" / group).glob("*.yaml")) for group in SCHEMAS}
-PRESETS = sorted(path.stem for path in (launch.ROOT / "conf" / "experiment").glob("*.yaml"))
+launch.register()
 
 
 def settings(*overrides: str) -> Config:
     """The checked settings that a command line composes to."""
-    launch.register()
     with initialize_config_dir(version_base="1.3", config_dir=launch.CONF):
         return launch.check(compose("jacobian", overrides=list(overrides)))
 
@@ -51,20 +49,6 @@ def test_every_option_composes(options, tmp_path):
     for group, option in zip(GROUPS, options, strict=True):
         if option in SCHEMAS[group]:
             assert isinstance(getattr(config, group), SCHEMAS[group][option])
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_composes_for_each_value_that_it_sweeps(preset):
-    launch.register()
-    with initialize_config_dir(version_base="1.3", config_dir=launch.CONF):
-        composed = compose("jacobian", overrides=[f"experiment={preset}"], return_hydra_config=True)
-    swept = composed.hydra.sweeper.params or {}
-    parsed = OverridesParser.create().parse_overrides([f"{key}={values}" for key, values in swept.items()])
-    # A list in place of a string of choices would be one job, without a word.
-    assert all(override.is_sweep_override() for override in parsed)
-    values = [[f"{override.key_or_group}={value}" for value in override.sweep_string_iterator()] for override in parsed]
-    for overrides in itertools.product(*values):
-        settings(f"experiment={preset}", *overrides)
 
 
 def test_values_reach_the_settings():
