@@ -17,7 +17,7 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -64,7 +64,7 @@ def register() -> None:
             store.store(group=f"schema/{group}", name=name, node=node)
     store.store(group="schema", name="jacobian", node=root, package="_global_")
     OmegaConf.register_new_resolver("tdr_root", lambda: str(ROOT), replace=True)
-    OmegaConf.register_new_resolver("tdr_folder_name", folder_name, replace=True)
+    OmegaConf.register_new_resolver("tdr_job_folder", job_folder, replace=True)
     OmegaConf.register_new_resolver("tdr_options", config_options, replace=True)
 
 
@@ -77,10 +77,69 @@ def config_options() -> str:
     return "\n".join(lines)
 
 
-def folder_name(overrides: str) -> str:
-    """A folder's name for a job of a sweep: its overrides, shortened, and a hash that keeps it apart from others."""
-    readable = re.sub(r"[^A-Za-z0-9.=,+-]+", "_", overrides).strip("_")[:60]
-    return f"{readable}-{hashlib.sha1(overrides.encode()).hexdigest()[:6]}"
+def run_name(axes: Sequence[str], values: Mapping[str, str]) -> str:
+    """A name for a job of a sweep: what varies, and its value, to be read by people.
+
+    Args:
+        axes: the keys that vary.
+        values: what the job sets each of them to, as the command line would.
+
+    Returns:
+        ``light.azimuth=0.3 mesh=torus``: numbers without the rounding errors of ``range()``, long values with a hash
+        in place of their middle, at most 250 characters, which is what MLflow's database keeps.
+    """
+    parts = [f"{axis}={_shorten(_NUMBER.sub(_without_rounding_errors, values[axis]), 60)}" for axis in axes]
+    return _shorten(" ".join(parts) or "job", 250)
+
+
+# A number with a decimal point, alone or in a list.
+_NUMBER = re.compile(r"(?<![^\[,(: ])-?\d+\.\d+(?:e[+-]?\d+)?(?![^\],) }])")
+
+
+def _without_rounding_errors(number: re.Match[str]) -> str:
+    value = float(number[0])
+    if len(number[0]) > 15:
+        # Nobody types that many digits: 0.30000000000000004, or 5.551115123125783e-17 for 0.
+        value = round(value, 12)
+        return f"{value + 0.0:.12g}"
+    return f"{value + 0.0:.15g}"
+
+
+def _shorten(text: str, length: int) -> str:
+    if len(text) <= length:
+        return text
+    half = (length - 12) // 2
+    return f"{text[:half]}...{_digest(text)}...{text[-half:]}"
+
+
+def folder_name(name: str, overrides: Sequence[str]) -> str:
+    """A folder's name for a job of a sweep: the job's name, and a hash that keeps it apart from others.
+
+    Args:
+        name: the job's name, see :func:`run_name`.
+        overrides: all that the job sets, what varies and what does not.
+
+    Returns:
+        At most 107 characters, none of which a shell or a file system reads in a way of its own.
+    """
+    readable = re.sub(r"[^A-Za-z0-9.=,+-]+", "_", name).strip("_")[:100]
+    return f"{readable}-{_digest(','.join(overrides))}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha1(text.encode()).hexdigest()[:6]
+
+
+def job_folder(sweep_folder: str, overrides: Sequence[str]) -> str:
+    """The name of the folder of a job, from its sweep's folder and its overrides."""
+    name = run_name(Sweep.read(Path(sweep_folder)).axes, values_of(overrides))
+    return folder_name(name, overrides)
+
+
+def values_of(overrides: Sequence[str]) -> dict[str, str]:
+    """Key -> what it is set to, for the overrides of one job."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return {override.key_or_group: override.get_value_string() for override in parsed}
 
 
 def check(composed: DictConfig) -> Config:
@@ -185,14 +244,12 @@ class Job:
         hydra = HydraConfig.get()
         groups = (*SCHEMAS, "experiment")
         choices = {group: str(hydra.runtime.choices[group]) for group in groups if hydra.runtime.choices.get(group)}
-        overrides = {}
-        for override in OverridesParser.create().parse_overrides(list(hydra.overrides.task)):
-            overrides[override.key_or_group] = override.get_value_string()
+        overrides = values_of(hydra.overrides.task)
         sweep = Sweep.read(Path(hydra.sweep.dir)) if hydra.mode is RunMode.MULTIRUN else None
         if sweep is None:
             name = " ".join(option for group, option in choices.items() if group != "check")
         else:
-            name = " ".join(f"{axis}={overrides.get(axis, choices.get(axis))}" for axis in sweep.axes) or "job"
+            name = run_name(sweep.axes, overrides)
         return cls(name, Path(hydra.runtime.output_dir), choices, overrides, sweep)
 
 

@@ -253,6 +253,8 @@ def test_every_preset_runs_and_what_it_sweeps_may_be_overridden(command, preset)
     records = [json.loads((folder / "record.json").read_text()) for folder in folders]
     assert [record["status"] for record in records] == ["FINISHED"] * len(names)
     assert all(name in record["name"] for name, record in zip(names, records, strict=True))
+    if overrides:
+        assert [folder.name.rpartition("-")[0] for folder in folders] == [f"{i}_{name}" for i, name in enumerate(names)]
     if preset == "light_hemisphere":
         assert [record["params"]["light.direction"] for record in records] == [
             "[[-0.7071,0,0.7071]]",
