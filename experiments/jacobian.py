@@ -10,6 +10,7 @@ with _stopwatches[0].measure("imports"):
     import os
     import sys
     import time
+    from collections.abc import Sequence
     from pathlib import Path
 
     import hydra
@@ -149,6 +150,7 @@ def summarize(
 def describe(
     job: Job,
     composed: DictConfig,
+    config: Config | None,
     start: float,
     metrics: dict[str, float],
     result: CheckResult | None,
@@ -158,7 +160,8 @@ def describe(
 
     Args:
         job: the run.
-        composed: its settings.
+        composed: its settings, as Hydra composed them.
+        config: the checked settings, None if they are not valid.
         start: when it began, seconds since the epoch.
         metrics: its metrics.
         result: what the check found, None if it is off or if the run failed before.
@@ -170,6 +173,16 @@ def describe(
     if result is not None and result.verdict is Verdict.failed and composed.check.on_fail is OnFail.fail:
         exit_status = 2
     tags = {**composed.tracking.tags, **environment_tags(ROOT)}
+    params = {
+        "image.width": composed.image.width,
+        "image.height": composed.image.height,
+        "runtime.precision": composed.runtime.precision.value,
+        # Where runs are kept is none of the run's own settings.
+        **{key: value for key, value in job.overrides.items() if not key.startswith("tracking.")},
+        **job.choices,
+    }
+    if config is not None and (composed.light.azimuth is not None or composed.light.elevation is not None):
+        params["light.direction"] = _to_four_digits(config.light.direction)
     if job.sweep is not None:
         tags["tdr.sweep"] = job.sweep.name
     if error is not None:
@@ -182,14 +195,7 @@ def describe(
         start_time=start,
         end_time=time.time(),
         output_dir=job.folder,
-        params={
-            "image.width": composed.image.width,
-            "image.height": composed.image.height,
-            "runtime.precision": composed.runtime.precision.value,
-            # Where runs are kept is none of the run's own settings.
-            **{key: value for key, value in job.overrides.items() if not key.startswith("tracking.")},
-            **job.choices,
-        },
+        params=params,
         metrics={**metrics},
         tags=tags,
         images=[
@@ -206,6 +212,11 @@ def describe(
             {} if job.sweep is None else {"sweep": job.sweep.uid, "uid": job.sweep.uid_of(job.sweep.job_of(job.folder))}
         ),
     )
+
+
+def _to_four_digits(vectors: Sequence[Sequence[float]]) -> str:
+    """Vectors as the command line takes them."""
+    return "[" + ",".join(f"[{','.join(f'{component:.4g}' for component in vector)}]" for vector in vectors) + "]"
 
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="jacobian")
@@ -245,6 +256,7 @@ def run_job(job: Job, composed: DictConfig, start: float, stopwatch: Stopwatch) 
     Returns:
         What MLflow gets to know about it.
     """
+    config: Config | None = None
     metrics: dict[str, float] = {}
     result: CheckResult | None = None
     failure: Exception | None = None
@@ -258,7 +270,7 @@ def run_job(job: Job, composed: DictConfig, start: float, stopwatch: Stopwatch) 
         (job.folder / "error.txt").write_text(launch.trace_of(error) + launch.explain(error) + "\n", encoding="utf-8")
         if job.sweep is None:
             launch.report(error)
-    record = describe(job, composed, start, metrics, result, failure)
+    record = describe(job, composed, config, start, metrics, result, failure)
     record.write_json()
     return record
 

@@ -8,6 +8,7 @@ images can be asked for. Ranges are checked on construction (``__post_init__``),
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Dict, List, Optional
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.errors import InputError, check_choice, check_integer, check_number, check_vector
+from tdr.light_angles import angles_of_direction, direction_from_angles
 from tdr.parameters import COLOR, VECTOR, Parameter, Reads, differentiable, parameters_of
 from tdr.shader_file import with_declared_parameters
 
@@ -231,6 +233,12 @@ class LightConfig:
     direction: Any = differentiable([[0.0, 0.0, -1.0]], components=VECTOR, per_light=True)
     # linear RGB with the intensity included, each >= 0; one for all lights or one a light
     color: Any = differentiable([[1.0, 1.0, 1.0]], components=COLOR, per_light=True)
+    # where the first light stands, as the default camera sees it, in place of these angles of its direction; degrees
+    # azimuth: any, counter-clockwise from the image's right
+    azimuth: Optional[float] = None
+    # elevation, -90 to 90: 90 is frontal, 0 grazing, negative from behind; not given, and the direction is along the
+    # z axis, where an azimuth alone would change nothing: 45 (-45 from behind)
+    elevation: Optional[float] = None
 
     def __post_init__(self) -> None:
         # Checked here alone: OmegaConf refuses whole numbers in nested lists of floats.
@@ -246,6 +254,27 @@ class LightConfig:
             )
         for color in self.color:
             check_vector("light.color", color, least=0.0)
+        self.apply_angles()
+
+    def apply_angles(self) -> None:
+        """Turn the first light to the angles that are given, and forget them: ``direction`` is where it is kept.
+
+        Raises:
+            InputError: if an angle is out of range.
+        """
+        if self.azimuth is None and self.elevation is None:
+            return
+        azimuth, elevation = angles_of_direction(self.direction[0])
+        if self.azimuth is not None:
+            check_number("light.azimuth", self.azimuth)
+            azimuth = self.azimuth
+        if self.elevation is not None:
+            check_number("light.elevation", self.elevation, least=-90.0, most=90.0)
+            elevation = self.elevation
+        elif abs(elevation) == 90.0:
+            elevation = math.copysign(45.0, elevation)
+        self.direction = [direction_from_angles(azimuth, elevation), *self.direction[1:]]
+        self.azimuth = self.elevation = None
 
 
 @dataclass

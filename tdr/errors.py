@@ -25,6 +25,7 @@ def check_number(
     above: float | None = None,
     below: float | None = None,
     least: float | None = None,
+    most: float | None = None,
 ) -> None:
     """Check that a value is a finite number in an interval.
 
@@ -34,6 +35,7 @@ def check_number(
         above: open lower bound.
         below: open upper bound.
         least: closed lower bound.
+        most: closed upper bound.
 
     Raises:
         InputError: if it is not.
@@ -45,6 +47,8 @@ def check_number(
         bounds.append(f"at least {least:g}")
     if below is not None:
         bounds.append(f"less than {below:g}")
+    if most is not None:
+        bounds.append(f"at most {most:g}")
     condition = " and ".join(["be a finite number", *bounds])
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise InputError(f"{key} must {condition}; got {value!r}.")
@@ -52,6 +56,7 @@ def check_number(
         (above is not None and value <= above)
         or (below is not None and value >= below)
         or (least is not None and value < least)
+        or (most is not None and value > most)
     ):
         raise InputError(f"{key} must {condition}; got {value!r}.")
 

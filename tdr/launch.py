@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import hashlib
 import os
 import re
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,13 +68,6 @@ def config_options() -> str:
 # At once, because the processes that run the jobs of a sweep do no more than import this module.
 OmegaConf.register_new_resolver("tdr_root", lambda: str(ROOT), replace=True)
 OmegaConf.register_new_resolver("tdr_options", config_options, replace=True)
-
-
-def folder_name(values: Mapping[str, str]) -> str:
-    """A folder's name for a job of a sweep: what varies, shortened, and a hash that keeps it apart from others."""
-    text = ",".join(f"{axis}={value}" for axis, value in values.items())
-    readable = re.sub(r"[^A-Za-z0-9.=,+-]+", "_", text).strip("_")[:60]
-    return f"{readable}-{hashlib.sha1(text.encode()).hexdigest()[:6]}"
 
 
 def check(composed: DictConfig) -> Config:
@@ -174,11 +166,6 @@ class Job:
             return cls(sweep.job_of(folder).name, folder, choices, overrides, sweep)
         name = " ".join(option for group, option in choices.items() if group != "check")
         return cls(name, folder, choices, overrides, None)
-
-
-def run_name(values: Mapping[str, str]) -> str:
-    """The name of a sweep's run: what varies, and the values that it has there."""
-    return " ".join(f"{axis}={value}" for axis, value in values.items()) or "job"
 
 
 def exit_with(*statuses: int) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
+import re
 import shutil
 import sqlite3
 import time
@@ -151,3 +153,61 @@ class Sweep:
                     f"A sweep must not run twice at a time; got {self.folder}, which a process is running ({error})."
                 ) from None
             yield
+
+
+def run_name(axes: Sequence[str], values: Mapping[str, str]) -> str:
+    """A name for a job of a sweep: what varies, and its value, to be read by people.
+
+    Args:
+        axes: the keys that vary.
+        values: what the job sets each of them to, as the command line would.
+
+    Returns:
+        ``light.azimuth=0.3 mesh=torus``: numbers without the rounding errors of ``range()``, long values with a hash
+        in place of their middle, at most 250 characters, which is what MLflow's database keeps.
+    """
+    parts = [f"{axis}={_shorten(without_rounding_errors(values[axis]), 60)}" for axis in axes]
+    return _shorten(" ".join(parts) or "job", 250)
+
+
+# A number with a decimal point, alone or in a list.
+_NUMBER = re.compile(r"(?<![^\[,(: ])-?\d+\.\d+(?:e[+-]?\d+)?(?![^\],) }])")
+
+
+def without_rounding_errors(value: str) -> str:
+    """A value as the command line takes it, with 0.3 for the 0.30000000000000004 of ``range()``."""
+    return _NUMBER.sub(_without_rounding_error, value)
+
+
+def _without_rounding_error(number: re.Match[str]) -> str:
+    value = float(number[0])
+    if len(number[0]) > 15:
+        # Nobody types that many digits: 0.30000000000000004, or 5.551115123125783e-17 for 0.
+        value = round(value, 12)
+        return f"{value + 0.0:.12g}"
+    return f"{value + 0.0:.15g}"
+
+
+def _shorten(text: str, length: int) -> str:
+    if len(text) <= length:
+        return text
+    half = (length - 12) // 2
+    return f"{text[:half]}...{_digest(text)}...{text[-half:]}"
+
+
+def folder_name(name: str, overrides: Sequence[str]) -> str:
+    """A folder's name for a job of a sweep: the job's name, and a hash that keeps it apart from others.
+
+    Args:
+        name: the job's name, see :func:`run_name`.
+        overrides: all that the job sets, what varies and what does not.
+
+    Returns:
+        At most 107 characters, none of which a shell or a file system reads in a way of its own.
+    """
+    readable = re.sub(r"[^A-Za-z0-9.=,+-]+", "_", name).strip("_")[:100]
+    return f"{readable}-{_digest(','.join(overrides))}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha1(text.encode()).hexdigest()[:6]

@@ -27,7 +27,7 @@ from tdr import launch
 from tdr.errors import InputError
 from tdr.follower import Follower
 from tdr.record import RunRecord, Status, environment_tags
-from tdr.sweep import SWEEP, Sweep, SweepJob
+from tdr.sweep import SWEEP, Sweep, SweepJob, folder_name, run_name, without_rounding_errors
 from tdr.sweep_tracking import Standing, close_sweep, open_sweep
 from tdr.terminal import say, say_where
 from tdr.tracking import TrackingStore
@@ -98,7 +98,7 @@ class ResumableSweeper(BasicSweeper):
             if override.is_sweep_override() and not override.is_discrete_sweep():
                 raise InputError(f"{override.key_or_group} must have a list of values; got {override.input_line}.")
         axes = {o.key_or_group: o for o in overrides if o.is_sweep_override()}
-        values = {key: [str(value) for value in o.sweep_string_iterator()] for key, o in axes.items()}
+        values = {key: [*map(without_rounding_errors, o.sweep_string_iterator())] for key, o in axes.items()}
         digits = len(str(max(0, math.prod(map(len, values.values())) - 1)))
         jobs = []
         for number, chosen in enumerate(itertools.product(*values.values())):
@@ -106,8 +106,8 @@ class ResumableSweeper(BasicSweeper):
             line = [
                 f"{o.get_key_element()}={here.get(o.key_or_group) or o.get_value_element_as_str()}" for o in overrides
             ]
-            name = launch.run_name(here)
-            jobs.append(SweepJob(name, f"{number:0{digits}}_{launch.folder_name(here)}", here, line))
+            name = run_name(tuple(axes), here)
+            jobs.append(SweepJob(name, f"{number:0{digits}}_{folder_name(name, line)}", here, line))
         start = time.time()
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(start))
         given = [*self.config.hydra.overrides.hydra, *self.config.hydra.overrides.task]

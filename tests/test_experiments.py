@@ -132,6 +132,14 @@ def test_mistakes_are_answered_without_taichi_and_mlflow_and_leave_no_run(comman
     assert "Traceback" in command("camera.fov=200", status=1, HYDRA_FULL_ERROR="1").stderr
 
 
+def test_the_direction_that_angles_give_is_a_param(command):
+    command("light=three_point", "light.azimuth=-150", *SMALL, "tracking.enabled=false", "check=off")
+    params = json.loads((command.folder / "run" / "record.json").read_text())["params"]
+    # cos(35.26) cos(-150) = -0.7071, cos(35.26) sin(-150) = -0.4082, sin(35.26) = 0.5774
+    assert params["light.direction"] == "[[0.7071,0.4082,-0.5774],[-1,-0.3,-0.8],[0.2,-0.6,1]]"
+    assert params["light.azimuth"] == "-150"
+
+
 def test_a_run_that_fails_is_kept_as_failed(command):
     done = command("mesh=file", "mesh.path=nowhere.obj", status=1)
     assert "mesh.path" in done.stderr
@@ -176,6 +184,37 @@ def test_what_looks_empty_or_broken_is_said(command):
     done = command("camera.position=[0,0,30]", "camera.far=10", *SMALL, "tracking.enabled=false")
     assert "WARNING    nothing is visible" in done.stdout
     assert "zero everywhere: light.direction.0.z" in done.stdout
+
+
+PRESETS = {
+    "all_parameters": ([], [""]),
+    "lesson": (["light=tilted,three_point"], ["light=tilted", "light=three_point"]),
+    "light_ring": (["light.azimuth=range(0,270,90)"], [f"light.azimuth={azimuth}" for azimuth in (0, 90, 180)]),
+    "light_hemisphere": (["light.azimuth=0,90", "light.elevation=-45"], ["light.azimuth=0", "light.azimuth=90"]),
+    "shininess": (["shader.shininess=5,50"], ["shader.shininess=5", "shader.shininess=50"]),
+    "resolution": (["image.width=8,12"], ["image.width=8", "image.width=12"]),
+    "mesh_shader": (["mesh=cube"], ["shader=blinn_phong", "shader=lambertian"]),
+}
+
+
+@pytest.mark.parametrize("preset", [path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml")])
+def test_every_preset_runs_and_what_it_sweeps_may_be_overridden(command, preset):
+    overrides, names = PRESETS[preset]
+    small = [] if preset == "resolution" else SMALL
+    done = command(f"experiment={preset}", *small, *overrides, "tracking.enabled=false")
+    if overrides:
+        assert f"{len(names)} of {len(names)} jobs finished" in done.stdout
+    folders = sorted(path.parent for path in command.folder.glob("*/**/jacobian.npz"))
+    records = [json.loads((folder / "record.json").read_text()) for folder in folders]
+    assert [record["status"] for record in records] == ["FINISHED"] * len(names)
+    assert all(name in record["name"] for name, record in zip(names, records, strict=True))
+    if overrides:
+        assert [folder.name.rpartition("-")[0] for folder in folders] == [f"{i}_{name}" for i, name in enumerate(names)]
+    if preset == "light_hemisphere":
+        assert [record["params"]["light.direction"] for record in records] == [
+            "[[-0.7071,0,0.7071]]",
+            "[[0,-0.7071,0.7071]]",
+        ]
 
 
 def test_help_names_the_options():

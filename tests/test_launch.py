@@ -5,19 +5,17 @@ import itertools
 
 import pytest
 from hydra import compose, initialize_config_dir
-from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from tdr import launch
 from tdr.config import SCHEMAS, Config
 from tdr.errors import InputError
 
 GROUPS = {group: sorted(path.stem for path in (launch.ROOT / "conf" / group).glob("*.yaml")) for group in SCHEMAS}
-PRESETS = sorted(path.stem for path in (launch.ROOT / "conf" / "experiment").glob("*.yaml"))
+launch.register()
 
 
 def settings(*overrides: str) -> Config:
     """The checked settings that a command line composes to."""
-    launch.register()
     with initialize_config_dir(version_base="1.3", config_dir=launch.CONF):
         return launch.check(compose("jacobian", overrides=list(overrides)))
 
@@ -53,24 +51,12 @@ def test_every_option_composes(options, tmp_path):
             assert isinstance(getattr(config, group), SCHEMAS[group][option])
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_composes_for_each_value_that_it_sweeps(preset):
-    launch.register()
-    with initialize_config_dir(version_base="1.3", config_dir=launch.CONF):
-        composed = compose("jacobian", overrides=[f"experiment={preset}"], return_hydra_config=True)
-    swept = composed.hydra.sweeper.params or {}
-    parsed = OverridesParser.create().parse_overrides([f"{key}={values}" for key, values in swept.items()])
-    # A list in place of a string of choices would be one job, without a word.
-    assert all(override.is_sweep_override() for override in parsed)
-    values = [[f"{override.key_or_group}={value}" for value in override.sweep_string_iterator()] for override in parsed]
-    for overrides in itertools.product(*values):
-        settings(f"experiment={preset}", *overrides)
-
-
 def test_values_reach_the_settings():
     config = settings("light.direction=[[1,-1,-1],[0,0,-1]]", "light.color=[[1,0,0],[0,1,0]]", "camera=orthographic")
     assert config.light.direction == [[1, -1, -1], [0, 0, -1]]
     assert [p.name for p in config.known_parameters()][-1] == "camera.height"
+    config = settings("light=three_point", "light.azimuth=90", "light.elevation=0")
+    assert config.light.direction == [[0, -1, 0], [-1, -0.3, -0.8], [0.2, -0.6, 1]]
     assert len(settings("jacobian.parameters=all").selected_parameters()) == 13
     assert settings("jacobian.cotangent=rgb").jacobian.cotangents().shape == (3, 3)
 
@@ -100,6 +86,8 @@ def test_values_reach_the_settings():
         ("light.direction=[[0,0,0]]", ["light.direction must not be the zero vector"]),
         ("light.direction=[1,-1,-1]", ["light.direction must be a list with one 3-vector a light", "[1, -1, -1]"]),
         ("light.direction=[[1,inf,0]]", ["light.direction must have 3 finite components", "inf"]),
+        ("light.azimuth=left", ["light.azimuth must be a number", "'left'"]),
+        ("light.elevation=100", ["light.elevation must be", "at least -90 and at most 90", "100"]),
         ("light.color=[[1,1,1],[1,0,0]]", ["light.color must have one colour", "got 2"]),
         ("mesh.rotation=0.4", ["mesh.rotation must be a list", "float"]),
         ("shader.shininess=-1", ["shader.shininess must be", "at least 0", "-1"]),
@@ -116,13 +104,6 @@ def test_mistakes_are_answered_in_the_users_words(override, words):
     text = answer(override)
     assert all(word in text for word in words), text
     assert text.count("\n") == 0
-
-
-def test_folder_names_are_short_and_differ_where_overrides_do():
-    names = [launch.folder_name(f"light.direction=[[{x},0,-1]]" * 20) for x in range(50)]
-    assert len(set(names)) == 50
-    assert all(len(name) < 80 and "/" not in name for name in [*names, launch.folder_name("mesh.path=a/b/../c.obj")])
-    assert launch.folder_name("a=1") == launch.folder_name("a=1")
 
 
 def test_errors_that_are_not_the_users_leave_a_trace(capsys, monkeypatch):

@@ -28,7 +28,8 @@ def test_record_survives_the_disk_and_a_move(tmp_path: Path):
         tags={"paper": "fig3"},
         images=["render.png"],
         description="Three columns.",
-        parent_run_id="0" * 32,
+        sweep="0" * 32,
+        exit_status=2,
     )
     assert record.write_json() == folder / "record.json"
     folder.rename(tmp_path / "moved")

@@ -164,6 +164,13 @@ def test_run_that_the_store_has_is_not_uploaded_again(store: TrackingStore, root
     assert len(list_runs(store)) == 1
 
 
+def test_job_that_ran_again_replaces_its_earlier_attempt(store: TrackingStore, tmp_path: Path):
+    failed = store.log(make_record(tmp_path / "out", status="FAILED", uid="job", start_time=1_700_000_000.0))
+    done = store.log(make_record(tmp_path / "out", uid="job"))
+    assert failed.run_id != done.run_id
+    assert [(run.info.run_id, run.info.status) for run in list_runs(store)] == [(done.run_id, "FINISHED")]
+
+
 def test_upload_that_was_killed_is_replaced(store: TrackingStore, tmp_path: Path):
     record = make_record(tmp_path / "out")
     store.runs_url()
@@ -187,15 +194,18 @@ def test_failed_upload_leaves_no_run_behind(store: TrackingStore, tmp_path: Path
 
 
 def test_sweep_has_its_runs_below_it_and_its_page_shows_them_alone(store: TrackingStore, tmp_path: Path):
-    sweep = store.create_sweep_run("lights", {"paper": "fig3"}, "Two lights.")
+    values = {"light.azimuth": "0, 90"}
+    opening = ("5eed", "lights", 1_700_000_000.25, values, {"paper": "fig3"}, "Two lights.")
+    sweep = store.open_sweep(*opening)
     assert open_client(store).get_run(sweep).info.status == "RUNNING"
     for name in ("b", "a"):
-        store.log(make_record(tmp_path / name, name=name, parent_run_id=sweep))
+        store.log(make_record(tmp_path / name, name=name, sweep="5eed"))
     store.log(make_record(tmp_path / "alone", name="alone"))
-    store.finish_sweep_run(sweep, "FAILED", {"ok": 1, "worst": math.nan})
+    store.close_sweep(sweep, "FAILED", {"ok": 1, "worst": math.nan})
 
     run = open_client(store).get_run(sweep)
     assert (run.info.run_name, run.info.status, run.info.end_time > 0) == ("lights", "FAILED", True)
+    assert (run.info.start_time, run.data.params) == (1_700_000_000_250, values)
     assert run.data.metrics == {"ok": 1}
     expected = {"paper": "fig3", "mlflow.note.content": "Two lights.", "tdr.nonfinite_metrics": "worst=nan"}
     assert expected.items() <= run.data.tags.items()
@@ -206,6 +216,25 @@ def test_sweep_has_its_runs_below_it_and_its_page_shows_them_alone(store: Tracki
     assert {run.info.run_name for run in list_runs(store, search)} == {"a", "b"}
     # Ordered by time, the UI would fetch the sweep's run as well and fold its runs into it.
     assert parse_qs(query)["orderByKey"] != ["attributes.start_time"]
+
+
+def test_sweep_that_is_taken_up_again_is_the_same_run(store: TrackingStore, root: Path, tmp_path: Path):
+    opening = ("5eed", "lights", 1_700_000_000.25, {"light.azimuth": "0, 90"}, {}, "Two lights.")
+    sweep = store.open_sweep(*opening)
+    store.log(make_record(tmp_path / "a", uid="5eed-a", sweep="5eed"))
+    store.close_sweep(sweep, "KILLED", {})
+    again = TrackingStore(TrackingConfig(), root)
+    assert again.open_sweep(*opening) == sweep
+    assert open_client(store).get_run(sweep).info.status == "RUNNING"
+    assert again.runs_of(sweep) == {"5eed-a": 1_700_000_000_250}
+    again.log(make_record(tmp_path / "b", uid="5eed-b", sweep="5eed"))
+    assert set(again.runs_of(sweep)) == {"5eed-a", "5eed-b"}
+
+
+def test_run_of_an_unknown_sweep_is_refused(store: TrackingStore, tmp_path: Path):
+    with pytest.raises(TrackingError, match=r"must point to a store that has the sweep's own run"):
+        store.log(make_record(tmp_path / "a", sweep="5eed"))
+    assert list_runs(store) == []
 
 
 def test_links_lead_to_the_local_ui_or_the_server(store: TrackingStore, root: Path, tmp_path: Path, monkeypatch):

@@ -58,6 +58,7 @@ class DirectionalLightArray:
 
     def directions(self) -> npt.NDArray[np.float64]:
         """(lights, 3) unit vectors along which the light travels, world space."""
+        self.settings.apply_angles()  # they may have been set since the last call
         directions = np.asarray(self.settings.direction, dtype=np.float64)
         # The components are scaled first, so that the square of a tiny or huge one cannot under- or overflow.
         directions = directions / np.abs(directions).max(axis=1, keepdims=True)
@@ -75,6 +76,7 @@ class DirectionalLightArray:
             InputError: if the light does not exist or the direction is not a nonzero finite vector.
         """
         self._check_light(light)
+        self.settings.apply_angles()  # or angles that were set before would turn the new direction
         directions = [list(d) for d in self.settings.direction]
         directions[light] = np.asarray(direction, dtype=np.float64).tolist()
         self.settings = dataclasses.replace(self.settings, direction=directions)
