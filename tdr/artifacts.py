@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import json
 import math
+import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tdr import check_pictures, check_report, report
+from tdr import check_pictures, check_report, report, sweep_sheet
 from tdr.check_result import CheckResult
+from tdr.errors import InputError
 from tdr.jacobian_images import JacobianImages
+from tdr.sweep_images import SweepImages
+from tdr.sweep_report import describe_sweep
+from tdr.swept import Swept
 
 RENDER = "render.png"
 FIGURE = "figure.png"
+ARRAYS = "jacobian.npz"
+DESCRIPTION = "jacobian.json"
+CONTACT_SHEET = "contact_sheet.png"
+GRID = "grid.png"
 
 
 def column_file(name: str) -> str:
@@ -25,9 +35,31 @@ def column_file(name: str) -> str:
 
 
 def write_arrays(folder: Path, images: JacobianImages) -> None:
-    """Write ``jacobian.npz``: the image, the triangle ids and one array a parameter; no pickles."""
-    with (folder / "jacobian.npz").open("wb") as file:
+    """Write ``jacobian.npz``: the image, the triangle ids and one array a parameter; no pickles.
+
+    ``jacobian.json`` beside it says what :func:`read_arrays` needs besides.
+    """
+    with (folder / ARRAYS).open("wb") as file:
         np.savez(file, **images.arrays())  # type: ignore[arg-type] # allow_pickle stands among the names
+    content = json.dumps(images.description(), indent=2, allow_nan=False)
+    (folder / DESCRIPTION).write_text(content + "\n", encoding="utf-8")
+
+
+def read_arrays(folder: Path) -> JacobianImages:
+    """Read what :func:`write_arrays` wrote.
+
+    Args:
+        folder: the run's folder.
+
+    Raises:
+        InputError: if the folder does not hold a run's arrays.
+    """
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
+            return JacobianImages.from_arrays(dict(arrays), description)
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"folder must hold the {ARRAYS} and {DESCRIPTION} of a run; got {folder} ({error}).") from None
 
 
 def write_pictures(folder: Path, images: JacobianImages) -> list[str]:
@@ -77,6 +109,38 @@ def write_metrics(folder: Path, metrics: Mapping[str, float]) -> None:
     """Write ``metrics.json``; numbers that JSON does not have become the texts ``inf``, ``-inf`` and ``nan``."""
     content = {name: value if math.isfinite(value) else str(value) for name, value in metrics.items()}
     (folder / "metrics.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class SweepFiles:
+    """What was written of a sweep.
+
+    Attributes:
+        names: the files, relative to the sweep's folder.
+        picture: the one that shows the sweep best, one of ``names``.
+        description: what a sweep's page says above that picture, Markdown.
+    """
+
+    names: list[str]
+    picture: str
+    description: str
+
+
+def write_sweep(folder: Path, swept: Swept) -> SweepFiles:
+    """Write what a sweep is looked at by: pictures of all its runs, with colour scales that the runs share.
+
+    ``contact_sheet.png``, and ``grid.png`` of a sweep over two axes.
+
+    Args:
+        folder: the sweep's folder.
+        swept: its runs; their arrays are read from their folders, one run at a time.
+    """
+    images = SweepImages.collect(swept, read_arrays)
+    pictures = {CONTACT_SHEET: sweep_sheet.contact_sheet(images)}
+    if swept.grid is not None:
+        pictures = {GRID: sweep_sheet.grid_sheet(images), **pictures}
+    _write_pictures(folder, pictures)
+    return SweepFiles(list(pictures), next(iter(pictures)), describe_sweep(images))
 
 
 def _write_pictures(folder: Path, pictures: Mapping[str, npt.NDArray[np.uint8]]) -> None:

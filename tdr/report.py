@@ -193,17 +193,41 @@ def color_limit(images: JacobianImages, parameter: Parameter) -> ColorLimit:
         The scale, and how many entries lie beyond it.
     """
     values = images[parameter.name]
-    limit = max(float(magnitudes.max(initial=0)) for magnitudes in _finite_magnitudes(values))
-    if limit == 0:
-        return ColorLimit(1.0, 0, True)
-    step = -(-values.size // _SAMPLE)
-    sample = np.abs(values.reshape(images.triangle_id.size, -1)[:: step | 1])  # odd, so as not to meet a power of two
-    sample = sample[np.isfinite(sample) & (sample > 0)]
-    percentile = float(np.percentile(sample, _PERCENTILE)) if sample.size else limit
-    if limit <= _OUTLIER_FACTOR * percentile:
-        return ColorLimit(limit, 0, False)
-    beyond = sum(int(np.count_nonzero(magnitudes > percentile)) for magnitudes in _finite_magnitudes(values))
-    return ColorLimit(percentile, beyond, False)
+    largest, sample = sample_magnitudes(values, _SAMPLE)
+    limit = end_of_scale(largest, sample)
+    if limit == largest:
+        return ColorLimit(limit or 1.0, 0, limit == 0)
+    beyond = sum(int(np.count_nonzero(magnitudes > limit)) for magnitudes in _finite_magnitudes(values))
+    return ColorLimit(limit, beyond, False)
+
+
+def sample_magnitudes(values: Array, count: int) -> tuple[float, Array]:
+    """What the colour scale of a parameter's Jacobian images is chosen by.
+
+    Args:
+        values: (H, W, ...) the entries.
+        count: about how many of them to look at for the sample.
+
+    Returns:
+        The largest magnitude of all finite entries, 0 if there are none; and the nonzero finite magnitudes of about
+        ``count`` entries, those of evenly spaced pixels.
+    """
+    largest = max(float(magnitudes.max(initial=0)) for magnitudes in _finite_magnitudes(values))
+    step = -(-values.size // count)
+    pixels = values.reshape(values.shape[0] * values.shape[1], -1)
+    sample = np.abs(pixels[:: step | 1])  # odd, so as not to meet a power of two
+    return largest, sample[np.isfinite(sample) & (sample > 0)]
+
+
+def end_of_scale(largest: float, sample: Array) -> float:
+    """Where a colour scale ends: at the largest magnitude, or at the 99th percentile if it would wash the picture out.
+
+    Args:
+        largest: the largest magnitude.
+        sample: nonzero magnitudes; see :func:`sample_magnitudes`.
+    """
+    percentile = float(np.percentile(sample, _PERCENTILE)) if sample.size else largest
+    return largest if largest <= _OUTLIER_FACTOR * percentile else percentile
 
 
 def _finite_magnitudes(values: Array) -> Iterator[Array]:
@@ -252,7 +276,7 @@ def column_title(images: JacobianImages, column: Column) -> str:
     """
     components = column.parameter.components
     component = f".{components[column.index[-1]]}" if components else ""
-    return f"{_numerator(images)}/∂ {_subject(column)}{component}{_per_unit(column)}"
+    return f"{_numerator(images)}/∂ {subject(column)}{component}{per_unit(column)}"
 
 
 def column_picture(images: JacobianImages, column: Column) -> Picture:
@@ -274,7 +298,7 @@ def column_picture(images: JacobianImages, column: Column) -> Picture:
         panels=[[panel for row in _panels(images, [column], scale, zoom) for panel in row]],
         titles=CHANNELS if channels == 3 else (),
         scale=scale,
-        notes=[f"{column.parameter.name}: {limit}", *_visibility_note([column.parameter]), *zoom.note],
+        notes=[f"{column.parameter.name}: {limit}", *visibility_note([column.parameter]), *zoom.note],
     )
     return draw_group(group)
 
@@ -294,7 +318,7 @@ def figure(images: JacobianImages) -> Picture:
     channels = len(images.cotangents)
     rows: list[list[list[Column]]] = [[]]
     free = _FIGURE_COLUMNS - 1  # the rendering takes the first place
-    for _, columns in itertools.groupby(images.columns, _subject):
+    for _, columns in itertools.groupby(images.columns, subject):
         piece = list(columns)
         if len(piece) > free:
             rows.append([])
@@ -310,9 +334,9 @@ def figure(images: JacobianImages) -> Picture:
     render = zoom.enlarge(encode_srgb(zoom.sample(images.image)))
     groups[0].insert(0, Group(["rendering"], [[render]], notes=_clipped_note(images.image)))
 
-    footer = [*_visibility_note(limits), *zoom.note]
+    footer = [*visibility_note(limits), *zoom.note]
     if hidden:
-        footer.append(f"{len(hidden)} of {len(images.columns)} columns not shown, from {_subject(hidden[0])} on")
+        footer.append(f"{len(hidden)} of {len(images.columns)} columns not shown, from {subject(hidden[0])} on")
     return draw_figure(groups, footer)
 
 
@@ -334,7 +358,7 @@ def _panels(images: JacobianImages, columns: Sequence[Column], scale: ColorScale
 
 def _figure_group(images: JacobianImages, columns: Sequence[Column], limit: ColorLimit, zoom: Zoom) -> Group:
     """The part of a figure that shows the columns of one parameter; of one light's, where each light has its own."""
-    numerator, denominator = f"{_numerator(images)}/∂", f"{_subject(columns[0])}{_per_unit(columns[0])}"
+    numerator, denominator = f"{_numerator(images)}/∂", f"{subject(columns[0])}{per_unit(columns[0])}"
     components = columns[0].parameter.components
     title = [f"{numerator} {denominator}"] if components else [numerator, denominator]
     scale = ColorScale.diverging(limit.value, extended=limit.beyond > 0)
@@ -396,25 +420,36 @@ def g_buffer_pictures(g_buffer: Mapping[str, npt.NDArray[Any]]) -> dict[str, Pic
 # ---------------------------------------------------------------------------------------------------------- text
 
 
+def numerators(cotangents: npt.NDArray[np.float64]) -> list[str]:
+    """What was differentiated, one text a cotangent: ∂(R+G+B), ∂R, ∂(0.2R+0.7G+0.1B).
+
+    Args:
+        cotangents: (C, 3) weights of R, G and B.
+    """
+    texts = []
+    for weights in cotangents:
+        text = ""
+        for weight, channel in zip(weights, CHANNELS, strict=True):
+            if weight:
+                sign = "\N{MINUS SIGN}" if weight < 0 else "+" if text else ""
+                text += sign + ("" if abs(weight) == 1 else f"{abs(weight):g}") + channel
+        texts.append(f"∂{text}" if text in CHANNELS else f"∂({text})")
+    return texts
+
+
 def _numerator(images: JacobianImages) -> str:
-    """What was differentiated: ∂(R+G+B), ∂R, ∂(0.2R+0.7G+0.1B) or ∂(R, G, B)."""
-    if len(images.cotangents) == 3:
-        return "∂(R, G, B)"
-    text = ""
-    for weight, channel in zip(images.cotangents[0], CHANNELS, strict=True):
-        if weight:
-            sign = "\N{MINUS SIGN}" if weight < 0 else "+" if text else ""
-            text += sign + ("" if abs(weight) == 1 else f"{abs(weight):g}") + channel
-    return f"∂{text}" if text in CHANNELS else f"∂({text})"
+    """What was differentiated, in one text: ∂(R, G, B) for the three channels separately."""
+    return "∂(R, G, B)" if len(images.cotangents) == 3 else numerators(images.cotangents)[0]
 
 
-def _subject(column: Column) -> str:
+def subject(column: Column) -> str:
     """The parameter of a column, with the light's index where each light has its own: light.direction[0]."""
     parameter = column.parameter
     return f"{parameter.name}[{column.index[0]}]" if parameter.per_light else parameter.name
 
 
-def _per_unit(column: Column) -> str:
+def per_unit(column: Column) -> str:
+    """What a title says about the unit of the derivative's denominator: ``, per rad``, nothing where it has none."""
     return "" if column.parameter.unit == "1" else f", per {column.parameter.unit}"
 
 
@@ -433,7 +468,7 @@ def _clipped_note(image: Array) -> list[str]:
     return [f"{format_count(number, 'component', 'components')} clipped"] if number else []
 
 
-def _visibility_note(parameters: Iterable[Parameter]) -> list[str]:
-    """What a Jacobian of pose leaves out."""
+def visibility_note(parameters: Iterable[Parameter]) -> list[str]:
+    """A line on what a Jacobian of pose leaves out, if one of the parameters is of pose."""
     posed = any(parameter.reads is Reads.POSE for parameter in parameters)
     return ["derivatives of pose hold visibility fixed"] if posed else []
