@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tdr import check_pictures, check_report, report, sweep_sheet
+from tdr import check_pictures, check_report, report, sweep_page, sweep_sheet
 from tdr.check_result import CheckResult
 from tdr.errors import InputError
 from tdr.jacobian_images import JacobianImages
@@ -27,6 +27,7 @@ ARRAYS = "jacobian.npz"
 DESCRIPTION = "jacobian.json"
 CONTACT_SHEET = "contact_sheet.png"
 GRID = "grid.png"
+PAGE = "sweep.html"
 
 
 def column_file(name: str) -> str:
@@ -129,7 +130,7 @@ class SweepFiles:
 def write_sweep(folder: Path, swept: Swept) -> SweepFiles:
     """Write what a sweep is looked at by: pictures of all its runs, with colour scales that the runs share.
 
-    ``contact_sheet.png``, and ``grid.png`` of a sweep over two axes.
+    ``contact_sheet.png``, ``grid.png`` of a sweep over two axes, and ``sweep.html``, the page to leaf through it.
 
     Args:
         folder: the sweep's folder.
@@ -140,7 +141,8 @@ def write_sweep(folder: Path, swept: Swept) -> SweepFiles:
     if swept.grid is not None:
         pictures = {GRID: sweep_sheet.grid_sheet(images), **pictures}
     _write_pictures(folder, pictures)
-    return SweepFiles(list(pictures), next(iter(pictures)), describe_sweep(images))
+    (folder / PAGE).write_text(sweep_page.sweep_page(images), encoding="utf-8")
+    return SweepFiles([*pictures, PAGE], next(iter(pictures)), describe_sweep(images))
 
 
 def _write_pictures(folder: Path, pictures: Mapping[str, npt.NDArray[np.uint8]]) -> None:
