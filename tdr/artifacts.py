@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tdr import check_pictures, check_report, report, sweep_page, sweep_sheet
+from tdr import check_pictures, check_report, report, sweep_page, sweep_plots, sweep_sheet
 from tdr.check_result import CheckResult
 from tdr.errors import InputError
 from tdr.jacobian_images import JacobianImages
+from tdr.sweep_animation import Film
 from tdr.sweep_images import SweepImages
 from tdr.sweep_report import describe_sweep
 from tdr.swept import Swept
@@ -28,6 +29,10 @@ DESCRIPTION = "jacobian.json"
 CONTACT_SHEET = "contact_sheet.png"
 GRID = "grid.png"
 PAGE = "sweep.html"
+FILM, GIF = "sweep.mp4", "sweep.gif"
+PLOTS = "plots"
+
+_GIF_FRAMES = 100
 
 
 def column_file(name: str) -> str:
@@ -130,7 +135,8 @@ class SweepFiles:
 def write_sweep(folder: Path, swept: Swept) -> SweepFiles:
     """Write what a sweep is looked at by: pictures of all its runs, with colour scales that the runs share.
 
-    ``contact_sheet.png``, ``grid.png`` of a sweep over two axes, and ``sweep.html``, the page to leaf through it.
+    ``contact_sheet.png``; ``grid.png`` of a sweep over two axes; ``sweep.html``, the page to leaf through it;
+    ``sweep.mp4`` and ``sweep.gif``; and ``plots/``, metrics against what was swept.
 
     Args:
         folder: the sweep's folder.
@@ -140,9 +146,39 @@ def write_sweep(folder: Path, swept: Swept) -> SweepFiles:
     pictures = {CONTACT_SHEET: sweep_sheet.contact_sheet(images)}
     if swept.grid is not None:
         pictures = {GRID: sweep_sheet.grid_sheet(images), **pictures}
+    picture = next(iter(pictures))
+    pictures |= {f"{PLOTS}/{name}.png": plot for name, plot in sweep_plots.sweep_plots(swept).items()}
+    (folder / PLOTS).mkdir(exist_ok=True)
     _write_pictures(folder, pictures)
     (folder / PAGE).write_text(sweep_page.sweep_page(images), encoding="utf-8")
-    return SweepFiles([*pictures, PAGE], next(iter(pictures)), describe_sweep(images))
+    _write_film(folder, Film.of(images))
+    return SweepFiles([*pictures, PAGE, FILM, GIF], picture, describe_sweep(images))
+
+
+def _write_film(folder: Path, film: Film) -> None:
+    """Write a film as MP4 (H.264), and every so many of its frames as GIF."""
+    import imageio.v2 as iio
+    from PIL import Image
+
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(film.palette().tobytes())
+    step = -(-len(film.chosen) // _GIF_FRAMES)
+    stills: list[Image.Image] = []
+    options = {
+        "codec": "libx264",
+        "quality": None,  # the rate factor is given below
+        "output_params": ["-crf", "18", "-preset", "veryfast"],
+        "pixelformat": "yuv420p",  # the one that every player knows
+        "macro_block_size": 2,
+        "ffmpeg_log_level": "error",
+    }
+    with iio.get_writer(folder / FILM, fps=film.rate, **options) as writer:
+        for i, frame in enumerate(film.frames()):
+            writer.append_data(frame)
+            if i % step == 0:
+                stills.append(Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE))
+    duration = round(1000 * step / film.rate)  # milliseconds
+    stills[0].save(folder / GIF, save_all=True, append_images=stills[1:], duration=duration, loop=0)
 
 
 def _write_pictures(folder: Path, pictures: Mapping[str, npt.NDArray[np.uint8]]) -> None:

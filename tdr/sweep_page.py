@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from tdr.drawing import format_count
 from tdr.report import visibility_note
+from tdr.sweep_animation import frames_a_second
 from tdr.sweep_images import RunImages, SweepImages, group
 from tdr.sweep_sheet import empty_label
 from tdr.swept import SweptRun, short
@@ -74,7 +75,7 @@ def _frame(images: SweepImages, stride: int) -> dict[str, Any]:
         "notes": notes,
         "sliders": sliders,
         "places": places,
-        "rate": min(max(len(swept.runs) / 8, 2), 12),
+        "rate": frames_a_second(len(swept.runs)),
         "aspect": max(shapes, default=(1, 1)),
         "palette": _base64(next(iter(images.limits.values())).scale.palette.tobytes()) if images.limits else "",
         "derivatives": [
@@ -134,7 +135,7 @@ def _pack(images: SweepImages, run: RunImages, stride: int) -> bytes:
 
 def _differences(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Each number less the one to its left, modulo the size of its type."""
-    differences = plane.copy()
+    differences: npt.NDArray[Any] = plane.copy()
     differences[:, 1:] -= plane[:, :-1]
     return differences
 
