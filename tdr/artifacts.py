@@ -164,7 +164,7 @@ def _write_film(folder: Path, film: Film) -> None:
     palette.putpalette(film.palette().tobytes())
     step = -(-len(film.chosen) // _GIF_FRAMES)
     stills: list[Image.Image] = []
-    options = {
+    options: dict[str, Any] = {
         "codec": "libx264",
         "quality": None,  # the rate factor is given below
         "output_params": ["-crf", "18", "-preset", "veryfast"],
@@ -174,7 +174,7 @@ def _write_film(folder: Path, film: Film) -> None:
     }
     with iio.get_writer(folder / FILM, fps=film.rate, **options) as writer:
         for i, frame in enumerate(film.frames()):
-            writer.append_data(frame)
+            writer.append_data(frame)  # type: ignore[attr-defined] # it is a writer
             if i % step == 0:
                 stills.append(Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE))
     duration = round(1000 * step / film.rate)  # milliseconds

@@ -220,13 +220,14 @@ class Zoom:
 
     @classmethod
     def for_thumbnail(cls, shape: tuple[int, ...], side: int) -> Zoom:
-        """The zoom for a picture whose longer side has at most so many pixels.
+        """The zoom for a picture whose longer side should have about so many pixels: two thirds to one and a half.
 
         Args:
             shape: the image's height and width, in pixels.
             side: in picture pixels.
         """
-        return cls._fit(shape, side, side)
+        longest = max(shape)
+        return cls(max(1, round(longest / side)), max(1, round(side / longest)))
 
     @classmethod
     def _fit(cls, shape: tuple[int, ...], enlarge_to: int, shrink_to: int) -> Zoom:

@@ -11,12 +11,12 @@ from tdr.canvas import BLUE, INK, WHITE, Canvas, Color, Picture
 from tdr.drawing import BACKGROUND, NOT_FINITE, ColorScale, draw_bar
 from tdr.report import visibility_note
 from tdr.sweep_images import Derivative, SweepImages, choose_evenly, first_groups
-from tdr.sweep_sheet import EMPTY, empty_label, failed_note, panel_shape, thumbnail
+from tdr.sweep_sheet import EMPTY, defect_notes, empty_label, panel_shape, thumbnail
 
 _FRAMES = 200
 _COLUMNS = 11  # Jacobian images in a frame
 _ACROSS = 4  # panels
-_SIDE = 320  # pixels of a panel at most
+_SIDE = 280  # pixels of a panel, about
 _LEAST_WIDTH = 640
 _EM = 20
 _GAP = 16
@@ -65,7 +65,7 @@ class Film:
         swept = images.swept
         for at, index in enumerate(self.chosen):
             run = swept.runs[index]
-            caption = swept.caption(run) + (" (check failed)" if run.verdict == "failed" else "")
+            caption = swept.caption(run) + (" ✗ check failed" if run.verdict == "failed" else "")
             yield scene.frame(index, caption, at / max(1, len(self.chosen) - 1))
 
     def palette(self) -> Picture:
@@ -79,15 +79,20 @@ class Film:
         rest = 256 - len(diverging) - len(exact)
         renders = Image.fromarray(pixels[None]).quantize(rest, method=Image.Quantize.MEDIANCUT).getpalette() or []
         colors = np.array(renders, np.uint8).reshape(-1, 3)[:rest]
-        palette = np.concatenate([exact, diverging, colors])
-        return np.concatenate([palette, np.repeat(palette[:1], 256 - len(palette), axis=0)])
+        palette: Picture = np.concatenate([exact, diverging, colors])
+        return np.pad(palette, ((0, 256 - len(palette)), (0, 0)))
 
     def _notes(self) -> list[str]:
         images, notes = self.images, ["each parameter has one colour scale in all runs"]
         if len(self.chosen) < len(images.runs):
             notes[0] += f"; {len(self.chosen)} of {len(images.runs)} runs shown, evenly chosen"
-        absent = failed_note(images)[:1] if any(run.absent for run in images.runs) else []
-        return [*notes, *visibility_note(images.limits), *images.crop_note, *images.sampling_note, *absent]
+        return [
+            *notes,
+            *visibility_note(images.limits),
+            *images.crop_note,
+            *images.sampling_note,
+            *defect_notes(images),
+        ]
 
 
 class _Scene:

@@ -131,6 +131,7 @@ class RunImages:
         problem: the same in a sentence, where it is not how the run ended.
         shape: height and width of the whole image.
         stride: one of every ``stride`` x ``stride`` pixels is kept.
+        has_nonfinite: whether there are entries that are not finite.
         covered: the rectangle that the surface takes up, in shares of the image: top, bottom, left, right.
         render: (h, w, 3) the rendering, sRGB.
         entries: the Jacobian images, each (h, w).
@@ -140,6 +141,7 @@ class RunImages:
     problem: str = ""
     shape: tuple[int, int] = (1, 1)
     stride: int = 1
+    has_nonfinite: bool = False
     covered: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)
     render: Picture = field(default_factory=lambda: np.empty((0, 0, 3), np.uint8))
     entries: Mapping[Derivative, Entries] = field(default_factory=dict)
@@ -294,7 +296,14 @@ def _sample(images: JacobianImages, memory: int) -> RunImages:
     seen = ~background
     for kept_entries in entries.values():  # what is not zero must not be cropped away either
         seen |= kept_entries.codes != _BACKGROUND_CODE
-    return RunImages("", "", (height, width), stride, _box(seen), encode_srgb(images.image[kept]), entries)
+    return RunImages(
+        shape=(height, width),
+        stride=stride,
+        has_nonfinite=not all(np.isfinite(values).all() for values in images.values.values()),
+        covered=_box(seen),
+        render=encode_srgb(images.image[kept]),
+        entries=entries,
+    )
 
 
 def _box(seen: npt.NDArray[np.bool_]) -> tuple[float, float, float, float]:

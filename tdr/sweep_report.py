@@ -42,9 +42,9 @@ def describe_sweep(images: SweepImages) -> str:
 def _axis(axis: SweptAxis) -> str:
     values: Sequence[str] = [short(value) for value in axis.values]
     if axis.numbers is not None and len(values) > 3:
-        return f"`{axis.label}` ({len(values)} values from {values[0]} to {values[-1]})"
+        return f"`{axis.key}` ({len(values)} values from {values[0]} to {values[-1]})"
     listed = ", ".join(values[:6]) + (", …" if len(values) > 6 else "")
-    return f"`{axis.label}` ({listed})"
+    return f"`{axis.key}` ({listed})"
 
 
 def _counts(counts: Counter[str]) -> str:

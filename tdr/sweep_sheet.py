@@ -30,13 +30,14 @@ _VALUES = 12
 _BLOCKS = 3
 
 # sizes in pixels: panels, all panels of a line, the font
-_PANEL = (160, 320)
-_LINE = 1920
+_PANEL = (130, 280)
+_LINE = 1680
 _EM = 20
 _LEAST_WIDTH = 900
 _BAR = 300
-_GRID_PANEL = (80, 200)
-_GRID_LINE = 800
+_GRID_PANEL = (64, 180)
+_GRID_LINE = 720
+_GRID_LEAST = 520
 _GRID_SIDE = 100
 
 
@@ -47,7 +48,7 @@ def thumbnail(images: SweepImages, run: RunImages, derivative: Derivative | None
         images: the sweep's images.
         run: one of its runs.
         derivative: which Jacobian image; None for the rendering.
-        side: the longer side is at most so many pixels.
+        side: the longer side has about so many pixels.
 
     Returns:
         (h, w, 3) sRGB; None if the run has no such image.
@@ -69,7 +70,7 @@ def empty_label(run: RunImages) -> str:
 
 
 def panel_shape(images: SweepImages, side: int) -> tuple[int, int]:
-    """Height and width of a place in which every run's thumbnail fits; square if there is none."""
+    """Height and width, in pixels, of a place in which every run's thumbnail fits; square if there is none."""
     shapes = []
     for run in images.runs:
         if not run.absent:
@@ -105,7 +106,7 @@ def contact_sheet(images: SweepImages) -> Picture:
         *visibility_note(images.limits),
         *images.crop_note,
         *images.sampling_note,
-        *failed_note(images),
+        *defect_notes(images),
     ]
 
     header = round(3.0 * _EM)
@@ -138,12 +139,14 @@ def contact_sheet(images: SweepImages) -> Picture:
     return canvas.picture()
 
 
-def failed_note(images: SweepImages) -> list[str]:
-    """Lines on the runs that did not finish, and on those whose check failed."""
-    absent = sum(bool(run.absent) for run in images.runs)
-    failed = sum(run.verdict == "failed" for run in images.swept.runs)
-    notes = [f"{absent} of {len(images.runs)} runs have no images: their places say why"] if absent else []
-    return [*notes, f"✗: the check of {failed} of {len(images.runs)} runs failed"] if failed else notes
+def defect_notes(images: SweepImages) -> list[str]:
+    """Lines on the runs without images, on those whose check failed, and on entries that are not finite."""
+    counts = [
+        (sum(bool(run.absent) for run in images.runs), "without images: the places say why"),
+        (sum(run.verdict == "failed" for run in images.swept.runs), "with a failed check: ✗"),
+        (sum(run.has_nonfinite for run in images.runs), "with entries that are not finite: lime"),
+    ]
+    return [f"{number} of {len(images.runs)} runs {what}" for number, what in counts if number]
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ class _Place:
     """Places of equal size for thumbnails.
 
     Attributes:
-        side: the longer side of a thumbnail at most.
+        side: about how many pixels the longer side of a thumbnail has.
         height: of a place.
         width: of a place.
     """
@@ -234,7 +237,7 @@ def grid_sheet(images: SweepImages) -> Picture:
         heading += f"; {len(rows)} x {len(columns)} evenly chosen values shown"
     parameters = [block.column.parameter for block in blocks if block is not None]
     footer = [f"the column of each parameter that has the largest entry; {hidden} others not shown"] if hidden else []
-    footer += [*visibility_note(parameters), *images.crop_note, *images.sampling_note, *failed_note(images)]
+    footer += [*visibility_note(parameters), *images.crop_note, *images.sampling_note, *defect_notes(images)]
 
     per_line = 2 if len(blocks) > 1 else 1
     top = round(2.2 * _EM)
@@ -268,7 +271,7 @@ class _Grid:
 
     @property
     def width(self) -> int:
-        return max(_GRID_LINE, len(self.column_titles) * self.place.right) + _GRID_SIDE
+        return max(_GRID_LEAST, len(self.column_titles) * self.place.right) + _GRID_SIDE
 
     @property
     def height(self) -> int:
