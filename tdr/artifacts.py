@@ -32,7 +32,7 @@ PAGE = "sweep.html"
 FILM, GIF = "sweep.mp4", "sweep.gif"
 PLOTS = "plots"
 
-_GIF_FRAMES = 100
+_GIF_PIXELS = 64_000_000  # of all frames together, which are in memory at once
 
 
 def column_file(name: str) -> str:
@@ -151,7 +151,7 @@ def write_sweep(folder: Path, swept: Swept) -> SweepFiles:
     (folder / PLOTS).mkdir(exist_ok=True)
     _write_pictures(folder, pictures)
     (folder / PAGE).write_text(sweep_page.sweep_page(images), encoding="utf-8")
-    _write_film(folder, Film.of(images))
+    _write_film(folder, Film(images))
     return SweepFiles([*pictures, PAGE, FILM, GIF], picture, describe_sweep(images))
 
 
@@ -162,7 +162,7 @@ def _write_film(folder: Path, film: Film) -> None:
 
     palette = Image.new("P", (1, 1))
     palette.putpalette(film.palette().tobytes())
-    step = -(-len(film.chosen) // _GIF_FRAMES)
+    step = -(-len(film.chosen) * film.pixels // _GIF_PIXELS)
     stills: list[Image.Image] = []
     options: dict[str, Any] = {
         "codec": "libx264",

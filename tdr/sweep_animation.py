@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,44 +28,37 @@ def frames_a_second(count: int) -> float:
     return min(max(count / 8, 2.0), 12.0)
 
 
-@dataclass(frozen=True)
 class Film:
     """A film of a sweep.
 
-    Attributes:
+    Args:
         images: the sweep's images.
+
+    Attributes:
         chosen: which runs it shows: at most 200, evenly chosen.
+        rate: frames a second.
     """
 
-    images: SweepImages
-    chosen: list[int]
-
-    @classmethod
-    def of(cls, images: SweepImages, most: int = _FRAMES) -> Film:
-        """Choose the runs.
-
-        Args:
-            images: the sweep's images.
-            most: how many runs to show at most.
-        """
-        return cls(images, choose_evenly(len(images.runs), most))
+    def __init__(self, images: SweepImages) -> None:
+        self.chosen = choose_evenly(len(images.runs), _FRAMES)
+        self.rate = frames_a_second(len(self.chosen))
+        self._images = images
+        groups, left_out = first_groups(images.derivatives, _COLUMNS)
+        shown = [None, *(derivative for piece in groups for derivative in piece)]
+        self._scene = _Scene(images, shown, [*left_out, *self._notes()])
 
     @property
-    def rate(self) -> float:
-        """Frames a second."""
-        return frames_a_second(len(self.chosen))
+    def pixels(self) -> int:
+        """How many pixels a frame has."""
+        return self._scene.base.size // 3
 
     def frames(self) -> Iterator[Picture]:
         """Draw the frames, each when it is asked for: (height, width, 3) sRGB, of an even height and width."""
-        images = self.images
-        groups, left_out = first_groups(images.derivatives, _COLUMNS)
-        shown = [None, *(derivative for piece in groups for derivative in piece)]
-        scene = _Scene(images, shown, [*left_out, *self._notes()])
-        swept = images.swept
+        swept = self._images.swept
         for at, index in enumerate(self.chosen):
             run = swept.runs[index]
             caption = swept.caption(run) + (" ✗ check failed" if run.verdict == "failed" else "")
-            yield scene.frame(index, caption, at / max(1, len(self.chosen) - 1))
+            yield self._scene.frame(index, caption, at / max(1, len(self.chosen) - 1))
 
     def palette(self) -> Picture:
         """The 256 colours that come closest to what the frames show, (256, 3) sRGB, for formats that have no more."""
@@ -74,16 +66,18 @@ class Film:
 
         diverging = ColorScale.diverging(1.0, extended=False).palette[1::2]  # with the colour of zero
         exact = np.array([WHITE, INK, BLUE, _TRACK, EMPTY, BACKGROUND, NOT_FINITE, (0, 0, 0)], np.uint8)
-        shown = [self.images.crop(self.images.runs[i].render) for i in self.chosen if not self.images.runs[i].absent]
+        shown = [self._images.crop(self._images.runs[i].render) for i in self.chosen if not self._images.runs[i].absent]
         pixels = np.concatenate([np.zeros((1, 3), np.uint8), *(render[::4, ::4].reshape(-1, 3) for render in shown)])
         rest = 256 - len(diverging) - len(exact)
         renders = Image.fromarray(pixels[None]).quantize(rest, method=Image.Quantize.MEDIANCUT).getpalette() or []
         colors = np.array(renders, np.uint8).reshape(-1, 3)[:rest]
-        palette: Picture = np.concatenate([exact, diverging, colors])
-        return np.pad(palette, ((0, 256 - len(palette)), (0, 0)))
+        found = np.concatenate([exact, diverging, colors])
+        palette = np.zeros((256, 3), np.uint8)
+        palette[: len(found)] = found
+        return palette
 
     def _notes(self) -> list[str]:
-        images, notes = self.images, ["each parameter has one colour scale in all runs"]
+        images, notes = self._images, ["each parameter has one colour scale in all runs"]
         if len(self.chosen) < len(images.runs):
             notes[0] += f"; {len(self.chosen)} of {len(images.runs)} runs shown, evenly chosen"
         return [
@@ -96,7 +90,11 @@ class Film:
 
 
 class _Scene:
-    """What all frames have in common, and where the panels stand in them."""
+    """What all frames have in common, and where the panels stand in them.
+
+    Attributes:
+        base: a frame without what changes, (height, width, 3) sRGB.
+    """
 
     def __init__(self, images: SweepImages, shown: list[Derivative | None], notes: list[str]) -> None:
         self._images, self._shown = images, shown
@@ -104,13 +102,13 @@ class _Scene:
         height, width = self._panel
         across = min(len(shown), _ACROSS)
         down = height + round(4.2 * _EM)
-        self.width = max(_LEAST_WIDTH, 2 * _EM + across * (width + _GAP) - _GAP)
+        self._width = max(_LEAST_WIDTH, 2 * _EM + across * (width + _GAP) - _GAP)
         self._corners = [
             (_TOP + round(1.6 * _EM) + i // across * down, _EM + i % across * (width + _GAP)) for i in range(len(shown))
         ]
         bottom = _TOP + -(-len(shown) // across) * down
         total = round(bottom + (0.6 + 1.1 * len(notes)) * _EM)
-        canvas = Canvas(self.width + self.width % 2, total + total % 2)
+        canvas = Canvas(self._width + self._width % 2, total + total % 2)
         for (top, left), derivative in zip(self._corners, shown, strict=True):
             title = "rendering" if derivative is None else derivative.title
             canvas.write(left + width / 2, top - 0.5 * _EM, title, 0.9 * _EM, width)
@@ -119,16 +117,16 @@ class _Scene:
                 limit, bar = images.limit(derivative), round(0.7 * width)
                 draw_bar(canvas, left + width / 2, top + height + 8, bar, round(0.5 * _EM), limit.scale, 0.75 * _EM)
         for i, note in enumerate(notes):
-            canvas.write(_EM, bottom + (0.6 + 1.1 * i) * _EM, note, 0.75 * _EM, self.width - 2 * _EM, align=0)
-        self._base = canvas.picture()
+            canvas.write(_EM, bottom + (0.6 + 1.1 * i) * _EM, note, 0.75 * _EM, self._width - 2 * _EM, align=0)
+        self.base = canvas.picture()
         self._empty: dict[str, Picture] = {}
 
     def frame(self, index: int, caption: str, progress: float) -> Picture:
         """The frame of one run, given its caption, and how far the film is by then, from 0 to 1."""
-        frame = self._base.copy()
+        frame = self.base.copy()
         head = Canvas(frame.shape[1], _TOP)
-        head.write(_EM, 1.6 * _EM, caption, 1.1 * _EM, self.width - 2 * _EM, align=0)
-        left, right, line = _EM, self.width - _EM, round(2.4 * _EM)
+        head.write(_EM, 1.6 * _EM, caption, 1.1 * _EM, self._width - 2 * _EM, align=0)
+        left, right, line = _EM, self._width - _EM, round(2.4 * _EM)
         head.fill(left, line, right, line + 3, _TRACK)
         reached = round(left + progress * (right - left - 8))
         head.fill(left, line, reached + 8, line + 3, BLUE)

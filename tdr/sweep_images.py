@@ -26,7 +26,7 @@ from tdr.parameters import Column, Parameter
 from tdr.report import encode_srgb, end_of_scale, numerators, per_unit, sample_magnitudes, subject
 from tdr.swept import Swept
 
-_MEMORY = 96 << 20  # bytes, of all samples together
+_MEMORY = 128 << 20  # bytes, of all samples together
 _SIDE = 256  # pixels: the longer side of a sample at most
 _MAGNITUDES = 1 << 18  # about how many entries of a parameter the end of its scale is chosen by, over all runs
 
