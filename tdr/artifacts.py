@@ -62,9 +62,9 @@ def read_arrays(folder: Path) -> JacobianImages:
     """
     try:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
+        with (folder / ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return JacobianImages.from_arrays(dict(arrays), description)
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"folder must hold the {ARRAYS} and {DESCRIPTION} of a run; got {folder} ({error}).") from None
 
 
@@ -148,7 +148,7 @@ def write_sweep(folder: Path, swept: Swept) -> SweepFiles:
         pictures = {GRID: sweep_sheet.grid_sheet(images), **pictures}
     picture = next(iter(pictures))
     pictures |= {f"{PLOTS}/{name}.png": plot for name, plot in sweep_plots.sweep_plots(swept).items()}
-    (folder / PLOTS).mkdir(exist_ok=True)
+    (folder / PLOTS).mkdir(parents=True, exist_ok=True)
     _write_pictures(folder, pictures)
     (folder / PAGE).write_text(sweep_page.sweep_page(images), encoding="utf-8")
     _write_film(folder, Film(images))

@@ -64,7 +64,8 @@ class Film:
         """The 256 colours that come closest to what the frames show, (256, 3) sRGB, for formats that have no more."""
         from PIL import Image
 
-        diverging = ColorScale.diverging(1.0, extended=False).palette[1::2]  # with the colour of zero
+        scale = ColorScale.diverging(1.0, extended=False).palette
+        diverging = scale[np.rint(np.linspace(0, len(scale) - 1, len(scale) // 2)).astype(int)]  # the ends and zero too
         exact = np.array([WHITE, INK, BLUE, _TRACK, EMPTY, BACKGROUND, NOT_FINITE, (0, 0, 0)], np.uint8)
         shown = [self._images.crop(self._images.runs[i].render) for i in self.chosen if not self._images.runs[i].absent]
         pixels = np.concatenate([np.zeros((1, 3), np.uint8), *(render[::4, ::4].reshape(-1, 3) for render in shown)])
@@ -123,7 +124,7 @@ class _Scene:
 
     def frame(self, index: int, caption: str, progress: float) -> Picture:
         """The frame of one run, given its caption, and how far the film is by then, from 0 to 1."""
-        frame = self.base.copy()
+        frame: Picture = self.base.copy()
         head = Canvas(frame.shape[1], _TOP)
         head.write(_EM, 1.6 * _EM, caption, 1.1 * _EM, self._width - 2 * _EM, align=0)
         left, right, line = _EM, self._width - _EM, round(2.4 * _EM)

@@ -5,7 +5,6 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
-from PIL import ImageDraw
 from synthetic import RGB, SUM, column, every_parameter, jacobian_images, one_column
 
 from tdr import report
@@ -33,20 +32,6 @@ def colors(panel, rows, columns):
     pixels = panel[::zoom, ::zoom]
     np.testing.assert_array_equal(panel, pixels.repeat(zoom, axis=0).repeat(zoom, axis=1))
     return [[tuple(int(level) for level in pixel) for pixel in row] for row in pixels]
-
-
-@pytest.fixture
-def written(monkeypatch):
-    """Every text that is drawn."""
-    texts = []
-    text = ImageDraw.ImageDraw.text
-
-    def record(self, xy, written, *arguments, **options):
-        texts.append(written)
-        text(self, xy, written, *arguments, **options)
-
-    monkeypatch.setattr(ImageDraw.ImageDraw, "text", record)
-    return texts
 
 
 class TestColumnPicture:
