@@ -24,6 +24,8 @@ _TIMES = ("total", "jacobian", "check")
 _EM = 20
 _MAP = 300
 _DISC = 300
+_POINT = 14  # radius of a point at most
+_RADIUS = _DISC / 2 - _POINT  # of the disc, so that points on its edge are whole
 _SIDE = 110
 _LEAST_WIDTH = 800
 _LABELS = 8
@@ -184,16 +186,16 @@ def _discs(swept: Swept, measure: Measure, to_light: Values) -> Picture:
         *_gap_note(values, "hollow"),
     ]
     scale, canvas, corners = _frame(measure, values, (_DISC, _DISC), notes)
-    radius = min(14.0, max(5.0, 0.4 * _DISC / math.sqrt(len(places))))
+    radius = min(_POINT, max(5.0, 0.4 * _DISC / math.sqrt(len(places))))
     for (left, top), line in zip(corners, values, strict=True):
         middle = np.array([left + _DISC / 2, top + _DISC / 2])
         for ring in reversed(_rings(end)):
-            share = ring / end * _DISC / 2
+            share = ring / end * _RADIUS
             for shrink, color in ((0, INK if ring == end else _RING), (1.5, WHITE)):
                 canvas.polygon(_circle(middle, share - shrink), color)
         colors = scale.colors(line[None])[0]
         for place, number, color in zip(places, line, colors, strict=True):
-            center = middle + (_DISC / 2 - radius) * place * (1, -1)
+            center = middle + _RADIUS * place * (1, -1)
             red, green, blue = (int(level) for level in color)
             canvas.polygon(_circle(center, radius), INK)
             fill = WHITE if math.isnan(number) else (red, green, blue)
