@@ -52,8 +52,9 @@ class Measure:
     logarithmic: bool
 
     def values(self, swept: Swept) -> Values:
-        """The metrics, (keys, runs); NaN where a run does not have one."""
-        return np.array([[run.metric(key) for run in swept.runs] for key in self.keys.values()])
+        """The metrics, (keys, runs); NaN where a run has none or one that is not finite."""
+        values = np.array([[run.metric(key) for run in swept.runs] for key in self.keys.values()])
+        return np.where(np.isfinite(values), values, np.nan)
 
 
 def measures(swept: Swept) -> list[Measure]:
@@ -110,7 +111,7 @@ def sweep_plots(swept: Swept) -> dict[str, Picture]:
 def _gap_note(values: Values, what: str) -> list[str]:
     """A line on the runs of which nothing is shown."""
     number = int(np.isnan(values).all(axis=0).sum())
-    return [f"{what}: {format_count(number, 'run', 'runs')} without numbers"] if number else []
+    return [f"{what}: {format_count(number, 'run', 'runs')} without finite numbers"] if number else []
 
 
 # --------------------------------------------------------------------------------------------------------- lines

@@ -68,7 +68,7 @@ class TestLines:
         steps = np.diff(x)
         np.testing.assert_allclose(steps / steps[2], [1, 2, 1])
         assert (y[0] - y[2]) / (y[2] - y[3]) == pytest.approx(1)
-        assert {"a", "gaps: 1 run without numbers"} <= set(written)
+        assert {"a", "gaps: 1 run without finite numbers"} <= set(written)
 
     def test_powers_are_spread_evenly(self, tmp_path, lines, written):
         runs = [([text], {"jacobian/shader.diffuse/l2": 1.0}) for text in ("1", "10", "100", "1000")]
@@ -101,7 +101,7 @@ class TestHeatMaps:
         scale = ColorScale.sequential(1, 3).colors(np.array([[1, 3, 2]]))[0]
         for (row, column), color in zip(((top - 9, left), (top - 9, right + 9), (top, right + 9)), scale, strict=True):
             assert tuple(picture[row, column]) == tuple(color)
-        assert {"→ b", "↓ a", "grey: 1 run without numbers", "1", "2", "3"} <= set(written)
+        assert {"→ b", "↓ a", "grey: 1 run without finite numbers", "1", "2", "3"} <= set(written)
 
 
 class TestDiscs:
@@ -139,11 +139,11 @@ class TestDiscs:
         runs = [((a, e), {"jacobian/shader.diffuse/l2": 1.0}) for a in ("0", "90") for e in ("30", "60")]
         runs.append((("0", "90"), {}))
         assert list(sweep_plots(swept(tmp_path, keys, *runs))) == ["shader.diffuse"]
-        assert "hollow: 1 run without numbers" in written
+        assert "hollow: 1 run without finite numbers" in written
         assert any("30°, 60°, 90° from the z axis" in text for text in written)
 
 
-@pytest.mark.parametrize("value", [0.0, math.nan, 1e-300, 5.0])
+@pytest.mark.parametrize("value", [0.0, math.nan, math.inf, 1e-300, 5.0])
 @pytest.mark.parametrize("keys", [["a"], ["a", "b"], ["light.azimuth", "light.elevation"]])
 def test_any_numbers_can_be_drawn(tmp_path, keys, value):
     names = ("jacobian/shader.diffuse/l2", "check/shader.diffuse/max_error", "time_s/total")
