@@ -228,7 +228,7 @@ def _frame(
     total = max(2 * _EM + len(values) * step, 560)
     canvas = Canvas(total, round(bar + (3.4 + 1.2 * len(notes)) * _EM))
     canvas.write(total / 2, 1.4 * _EM, f"{measure.heading}: {measure.label}", _EM, total - 2 * _EM)
-    left = (total - len(values) * step + _SIDE) // 2
+    left = (total - len(values) * step) // 2 + _SIDE - _EM
     corners = [(left + i * step, top) for i in range(len(values))]
     for (x, _), label in zip(corners, measure.keys, strict=True):
         canvas.write(x + width / 2, top - 0.5 * _EM, label, _EM, step)

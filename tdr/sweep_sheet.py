@@ -37,7 +37,7 @@ _LEAST_WIDTH = 900
 _BAR = 300
 _GRID_PANEL = (64, 180)
 _GRID_LINE = 720
-_GRID_LEAST = 520
+_GRID_LEAST = 620
 _GRID_SIDE = 100
 
 
@@ -195,7 +195,7 @@ def _draw_header(
 ) -> None:
     """Write a title and the scale, and draw the colour bar beside them; the whole is three font sizes high."""
     limit = images.limit(derivative)
-    bar = min(_BAR, width // 2)
+    bar = min(_BAR, width // 3)
     room = width - bar - 5 * _EM
     canvas.write(left, top + 1.3 * _EM, title, _EM, room, align=0)
     canvas.write(left, top + 2.3 * _EM, str(limit), 0.8 * _EM, room, align=0)
