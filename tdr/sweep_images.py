@@ -19,11 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.canvas import Picture
+from tdr.color_limit import end_of_scale, sample_magnitudes
 from tdr.drawing import BACKGROUND, NOT_FINITE, ColorScale, format_number
 from tdr.errors import InputError
 from tdr.jacobian_images import Array, JacobianImages
 from tdr.parameters import Column, Parameter
-from tdr.report import encode_srgb, end_of_scale, numerators, per_unit, sample_magnitudes, subject
+from tdr.report import encode_srgb, numerators, per_unit, subject
 from tdr.swept import Swept
 
 _MEMORY = 128 << 20  # bytes, of all samples together

@@ -8,6 +8,7 @@ import pytest
 from synthetic import RGB, SUM, column, every_parameter, jacobian_images, one_column
 
 from tdr import report
+from tdr.color_limit import color_limit
 
 GREY = (200, 200, 200)
 LIME = (0, 255, 0)
@@ -135,7 +136,7 @@ class TestFigure:
         for parameter in images.parameters:
             subject = f"{parameter.name}[0]" if parameter.per_light else parameter.name
             assert any(subject in text for text in written)
-            assert str(report.color_limit(images, parameter)) in written
+            assert str(color_limit(images, parameter)) in written
         assert "derivatives of pose hold visibility fixed" in written
 
     def test_nothing_is_left_out_silently(self, written):

@@ -6,6 +6,7 @@ from sweeps import constant, leave_run
 from synthetic import RGB, column, every_parameter, jacobian_images, one_column
 
 from tdr import artifacts, report
+from tdr.color_limit import color_limit
 from tdr.drawing import BACKGROUND, NOT_FINITE
 from tdr.errors import InputError
 from tdr.sweep_images import Derivative, SweepImages, choose_evenly, first_groups, group
@@ -109,7 +110,7 @@ class TestSharedScale:
         one = one_column(rng.standard_normal((40, 50)) ** 9)
         images = collect(tmp_path, one)
         (limit,) = images.limits.values()
-        alone = report.color_limit(one, one.parameters[0])
+        alone = color_limit(one, one.parameters[0])
         assert alone.beyond
         assert limit.value == alone.value
 
