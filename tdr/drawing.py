@@ -219,6 +219,17 @@ class Zoom:
         return cls._fit(shape, panel, panel)
 
     @classmethod
+    def for_thumbnail(cls, shape: tuple[int, ...], side: int) -> Zoom:
+        """The zoom for a picture whose longer side should have about so many pixels: two thirds to one and a half.
+
+        Args:
+            shape: the image's height and width, in pixels.
+            side: in picture pixels.
+        """
+        longest = max(shape)
+        return cls(max(1, round(longest / side)), max(1, round(side / longest)))
+
+    @classmethod
     def _fit(cls, shape: tuple[int, ...], enlarge_to: int, shrink_to: int) -> Zoom:
         longest = max(shape)
         return cls(-(-longest // shrink_to), max(1, enlarge_to // longest))
@@ -361,7 +372,7 @@ class _Grid:
         baseline = top + (len(group.panels) - 1) * down + self.panel[0] + 1.2 * em
         if group.scale:
             bar_width, bar_height = round(width - 4 * em), round(0.6 * em)
-            _draw_bar(canvas, center, round(baseline - 0.7 * em), bar_width, bar_height, group.scale, 0.8 * em)
+            draw_bar(canvas, center, round(baseline - 0.7 * em), bar_width, bar_height, group.scale, 0.8 * em)
             baseline += 2.1 * em
         canvas.legend(group.legend, left, baseline - 0.9 * em, width, 0.8 * em)
         baseline += self.legend_ems(group) * em
@@ -369,8 +380,18 @@ class _Grid:
             canvas.write(center, baseline + 1.1 * i * em, line, 0.8 * em, width)
 
 
-def _draw_bar(canvas: Canvas, center: float, top: int, width: int, height: int, scale: ColorScale, size: float) -> None:
-    """Draw a horizontal colour bar with labelled ticks, and with a pointed end where it is extended."""
+def draw_bar(canvas: Canvas, center: float, top: int, width: int, height: int, scale: ColorScale, size: float) -> None:
+    """Draw a horizontal colour bar with labelled ticks below, and with a pointed end where it is extended.
+
+    Args:
+        canvas: what to draw on.
+        center: the x of its middle.
+        top: the y of its upper edge.
+        width: in pixels, without pointed ends.
+        height: in pixels, without the ticks.
+        scale: its colours and numbers.
+        size: the font size of the labels.
+    """
     left, bottom = round(center - width / 2), top + height
     steps = np.rint(np.linspace(0, len(scale.palette) - 1, width)).astype(np.intp)
     canvas.paste(left, top, np.broadcast_to(scale.palette[steps], (height, width, 3)))

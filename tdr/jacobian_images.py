@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tdr.parameters import Column, Parameter, columns_of
+from tdr.parameters import Column, Parameter, Reads, columns_of
 
 Array = npt.NDArray[np.floating]
 
@@ -59,3 +59,46 @@ class JacobianImages:
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """What ``jacobian.npz`` holds: ``image``, ``triangle_id`` and one array a parameter under its own name."""
         return {"image": self.image, "triangle_id": self.triangle_id, **self.values}
+
+    def description(self) -> dict[str, Any]:
+        """What :meth:`from_arrays` needs besides the arrays; ``jacobian.json`` holds it."""
+        return {
+            "parameters": [{**asdict(parameter), "reads": parameter.reads.value} for parameter in self.parameters],
+            "cotangents": self.cotangents.tolist(),
+            "num_lights": self.num_lights,
+            "method": self.method,
+            "precision": self.precision,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any]) -> JacobianImages:
+        """Put together what :meth:`arrays` and :meth:`description` gave.
+
+        Args:
+            arrays: from :meth:`arrays`.
+            description: from :meth:`description`.
+
+        Raises:
+            KeyError, TypeError, ValueError: if something is missing, or the arrays have other shapes than described.
+        """
+        parameters = tuple(
+            Parameter(**{**given, "components": tuple(given["components"]), "reads": Reads(given["reads"])})
+            for given in description["parameters"]
+        )
+        images = cls(
+            image=arrays["image"],
+            triangle_id=arrays["triangle_id"],
+            parameters=parameters,
+            values={parameter.name: arrays[parameter.name] for parameter in parameters},
+            cotangents=np.array(description["cotangents"], np.float64),
+            num_lights=description["num_lights"],
+            method=description["method"],
+            precision=description["precision"],
+        )
+        size, channels = images.triangle_id.shape, len(images.cotangents)
+        expected = {"image": (*size, 3)}
+        expected |= {p.name: (*size, channels, *p.shape(images.num_lights)) for p in parameters}
+        for name, shape in expected.items():
+            if arrays[name].shape != shape:
+                raise ValueError(f"{name} has the shape {arrays[name].shape}, not {shape}")
+        return images

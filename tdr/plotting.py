@@ -17,6 +17,7 @@ _GRID: Color = (225, 225, 225)
 
 # The size of the area that the axes span, and of the font, in pixels.
 _WIDTH, _HEIGHT, _EM = 560, 400, 22
+_CATEGORIES = 6  # that are labelled at most
 
 Values = npt.NDArray[np.float64]
 
@@ -29,10 +30,12 @@ class Axis:
         label: what it shows, with the unit.
         logarithmic: whether equal distances are equal ratios. Zeros then stand at the axis's lower end, one decade
             below the least positive number; negative numbers are not shown.
+        categories: what the numbers 0, 1, 2, ... stand for, if it is not for themselves.
     """
 
     label: str
     logarithmic: bool = False
+    categories: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,11 @@ class _Extent:
     @classmethod
     def of(cls, axis: Axis, values: Values) -> _Extent:
         finite = values[np.isfinite(values)]
+        if axis.categories:
+            last = len(axis.categories) - 1
+            step = 1 + last // _CATEGORIES
+            ticks = [((i + 0.5) / (last + 1), axis.categories[i]) for i in range(0, last + 1, step)]
+            return cls(-0.5, last + 0.5, ticks, False)
         return cls._of_logarithms(finite) if axis.logarithmic else cls._of_numbers(finite)
 
     @classmethod

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tdr.color_limit import ColorLimit, bands, color_limit
 from tdr.drawing import (
     ColorScale,
     Group,
@@ -36,13 +37,6 @@ from tdr.jacobian_images import Array, JacobianImages
 from tdr.parameters import VECTOR, Column, Parameter, Reads
 
 CHANNELS = ("R", "G", "B")
-
-# the colour scale ends at this percentile where the largest magnitude exceeds it by more than this factor
-_PERCENTILE = 99
-_OUTLIER_FACTOR = 4
-_SAMPLE = 1 << 16  # about how many entries the percentile is taken from
-
-_BAND = 1 << 16  # how many entries to work on at a time
 
 # how many panels a figure has at most, across and down
 _FIGURE_COLUMNS = 4
@@ -74,9 +68,9 @@ def column_statistics(images: JacobianImages) -> dict[str, float]:
 
 def _statistics(values: Array, covered: npt.NDArray[np.bool_]) -> dict[str, float]:
     """Statistics of one column (H, W, C)."""
-    bands = np.array([_band_statistics(*band) for band in _bands(values, covered)])
-    low, high = bands[:, 0].min(), bands[:, 1].max()
-    squares, magnitudes, known_covered, nonzero, nonfinite = bands[:, 2:].sum(axis=0)
+    parts = np.array([_band_statistics(*band) for band in bands(values, covered)])
+    low, high = parts[:, 0].min(), parts[:, 1].max()
+    squares, magnitudes, known_covered, nonzero, nonfinite = parts[:, 2:].sum(axis=0)
     if nonfinite == values.size:
         low = high = 0.0
     return {
@@ -107,12 +101,6 @@ def _band_statistics(values: Array, covered: npt.NDArray[np.bool_]) -> npt.NDArr
             finite.size - len(known),
         ]
     )
-
-
-def _bands(*images: npt.NDArray[Any]) -> Iterator[tuple[npt.NDArray[Any], ...]]:
-    """Bands of rows of images of equal height, so small that what is computed from them stays in the cache."""
-    count = min(len(images[0]), 1 + images[0].size // _BAND)
-    return zip(*(np.array_split(image, count) for image in images), strict=True)
 
 
 @dataclass(frozen=True)
@@ -156,64 +144,6 @@ def largest_entries(images: JacobianImages, count: int = 5) -> list[Entry]:
     return sorted(entries, key=lambda entry: -abs(entry.value))[:count]
 
 
-@dataclass(frozen=True)
-class ColorLimit:
-    """The symmetric colour scale of one parameter, from ``-value`` to ``value``.
-
-    Attributes:
-        value: the magnitude shown in full red or blue; 1 if all finite entries are zero.
-        beyond: how many finite entries are larger than that in magnitude.
-        all_zero: whether all finite entries are zero.
-    """
-
-    value: float
-    beyond: int
-    all_zero: bool
-
-    def __str__(self) -> str:
-        """The scale as pictures state it."""
-        if self.all_zero:
-            return "all zero, scale ±1"
-        beyond = f", {format_count(self.beyond, 'entry', 'entries')} beyond" if self.beyond else ""
-        return f"scale ±{format_number(self.value)}{beyond}"
-
-
-def color_limit(images: JacobianImages, parameter: Parameter) -> ColorLimit:
-    """The colour scale that all columns and channels of a parameter share.
-
-    It ends at the largest magnitude. Where outliers would wash the picture out, that is where the largest exceeds the
-    99th percentile of the nonzero magnitudes more than four times, it ends at that percentile. The percentile of a
-    large image is that of evenly spaced pixels; the largest magnitude and the count are always exact.
-
-    Args:
-        images: the Jacobian images.
-        parameter: one of their parameters.
-
-    Returns:
-        The scale, and how many entries lie beyond it.
-    """
-    values = images[parameter.name]
-    limit = max(float(magnitudes.max(initial=0)) for magnitudes in _finite_magnitudes(values))
-    if limit == 0:
-        return ColorLimit(1.0, 0, True)
-    step = -(-values.size // _SAMPLE)
-    sample = np.abs(values.reshape(images.triangle_id.size, -1)[:: step | 1])  # odd, so as not to meet a power of two
-    sample = sample[np.isfinite(sample) & (sample > 0)]
-    percentile = float(np.percentile(sample, _PERCENTILE)) if sample.size else limit
-    if limit <= _OUTLIER_FACTOR * percentile:
-        return ColorLimit(limit, 0, False)
-    beyond = sum(int(np.count_nonzero(magnitudes > percentile)) for magnitudes in _finite_magnitudes(values))
-    return ColorLimit(percentile, beyond, False)
-
-
-def _finite_magnitudes(values: Array) -> Iterator[Array]:
-    """The magnitudes of the finite entries, band by band."""
-    for (band,) in _bands(values):
-        magnitudes = np.abs(band)
-        finite = np.isfinite(magnitudes)
-        yield magnitudes if finite.all() else magnitudes[finite]
-
-
 # ------------------------------------------------------------------------------------------------------ pictures
 
 
@@ -231,7 +161,7 @@ def encode_srgb(image: Array) -> Picture:
     Source: IEC 61966-2-1:1999.
     """
     encoded = np.empty(image.shape, np.uint8)
-    for linear, levels in _bands(image, encoded):
+    for linear, levels in bands(image, encoded):
         linear = np.clip(np.nan_to_num(linear), 0, 1)
         curve = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.power(linear, 1 / 2.4) - 0.055)
         np.rint(255 * curve, out=levels, casting="unsafe")
@@ -252,7 +182,7 @@ def column_title(images: JacobianImages, column: Column) -> str:
     """
     components = column.parameter.components
     component = f".{components[column.index[-1]]}" if components else ""
-    return f"{_numerator(images)}/∂ {_subject(column)}{component}{_per_unit(column)}"
+    return f"{_numerator(images)}/∂ {subject(column)}{component}{per_unit(column)}"
 
 
 def column_picture(images: JacobianImages, column: Column) -> Picture:
@@ -274,7 +204,7 @@ def column_picture(images: JacobianImages, column: Column) -> Picture:
         panels=[[panel for row in _panels(images, [column], scale, zoom) for panel in row]],
         titles=CHANNELS if channels == 3 else (),
         scale=scale,
-        notes=[f"{column.parameter.name}: {limit}", *_visibility_note([column.parameter]), *zoom.note],
+        notes=[f"{column.parameter.name}: {limit}", *visibility_note([column.parameter]), *zoom.note],
     )
     return draw_group(group)
 
@@ -294,7 +224,7 @@ def figure(images: JacobianImages) -> Picture:
     channels = len(images.cotangents)
     rows: list[list[list[Column]]] = [[]]
     free = _FIGURE_COLUMNS - 1  # the rendering takes the first place
-    for _, columns in itertools.groupby(images.columns, _subject):
+    for _, columns in itertools.groupby(images.columns, subject):
         piece = list(columns)
         if len(piece) > free:
             rows.append([])
@@ -310,9 +240,9 @@ def figure(images: JacobianImages) -> Picture:
     render = zoom.enlarge(encode_srgb(zoom.sample(images.image)))
     groups[0].insert(0, Group(["rendering"], [[render]], notes=_clipped_note(images.image)))
 
-    footer = [*_visibility_note(limits), *zoom.note]
+    footer = [*visibility_note(limits), *zoom.note]
     if hidden:
-        footer.append(f"{len(hidden)} of {len(images.columns)} columns not shown, from {_subject(hidden[0])} on")
+        footer.append(f"{len(hidden)} of {len(images.columns)} columns not shown, from {subject(hidden[0])} on")
     return draw_figure(groups, footer)
 
 
@@ -334,7 +264,7 @@ def _panels(images: JacobianImages, columns: Sequence[Column], scale: ColorScale
 
 def _figure_group(images: JacobianImages, columns: Sequence[Column], limit: ColorLimit, zoom: Zoom) -> Group:
     """The part of a figure that shows the columns of one parameter; of one light's, where each light has its own."""
-    numerator, denominator = f"{_numerator(images)}/∂", f"{_subject(columns[0])}{_per_unit(columns[0])}"
+    numerator, denominator = f"{_numerator(images)}/∂", f"{subject(columns[0])}{per_unit(columns[0])}"
     components = columns[0].parameter.components
     title = [f"{numerator} {denominator}"] if components else [numerator, denominator]
     scale = ColorScale.diverging(limit.value, extended=limit.beyond > 0)
@@ -396,25 +326,36 @@ def g_buffer_pictures(g_buffer: Mapping[str, npt.NDArray[Any]]) -> dict[str, Pic
 # ---------------------------------------------------------------------------------------------------------- text
 
 
+def numerators(cotangents: npt.NDArray[np.float64]) -> list[str]:
+    """What was differentiated, one text a cotangent: ∂(R+G+B), ∂R, ∂(0.2R+0.7G+0.1B).
+
+    Args:
+        cotangents: (C, 3) weights of R, G and B.
+    """
+    texts = []
+    for weights in cotangents:
+        text = ""
+        for weight, channel in zip(weights, CHANNELS, strict=True):
+            if weight:
+                sign = "\N{MINUS SIGN}" if weight < 0 else "+" if text else ""
+                text += sign + ("" if abs(weight) == 1 else f"{abs(weight):g}") + channel
+        texts.append(f"∂{text}" if text in CHANNELS else f"∂({text})")
+    return texts
+
+
 def _numerator(images: JacobianImages) -> str:
-    """What was differentiated: ∂(R+G+B), ∂R, ∂(0.2R+0.7G+0.1B) or ∂(R, G, B)."""
-    if len(images.cotangents) == 3:
-        return "∂(R, G, B)"
-    text = ""
-    for weight, channel in zip(images.cotangents[0], CHANNELS, strict=True):
-        if weight:
-            sign = "\N{MINUS SIGN}" if weight < 0 else "+" if text else ""
-            text += sign + ("" if abs(weight) == 1 else f"{abs(weight):g}") + channel
-    return f"∂{text}" if text in CHANNELS else f"∂({text})"
+    """What was differentiated, in one text: ∂(R, G, B) for the three channels separately."""
+    return "∂(R, G, B)" if len(images.cotangents) == 3 else numerators(images.cotangents)[0]
 
 
-def _subject(column: Column) -> str:
+def subject(column: Column) -> str:
     """The parameter of a column, with the light's index where each light has its own: light.direction[0]."""
     parameter = column.parameter
     return f"{parameter.name}[{column.index[0]}]" if parameter.per_light else parameter.name
 
 
-def _per_unit(column: Column) -> str:
+def per_unit(column: Column) -> str:
+    """What a title says about the unit of the derivative's denominator: ``, per rad``, nothing where it has none."""
     return "" if column.parameter.unit == "1" else f", per {column.parameter.unit}"
 
 
@@ -433,7 +374,7 @@ def _clipped_note(image: Array) -> list[str]:
     return [f"{format_count(number, 'component', 'components')} clipped"] if number else []
 
 
-def _visibility_note(parameters: Iterable[Parameter]) -> list[str]:
-    """What a Jacobian of pose leaves out."""
+def visibility_note(parameters: Iterable[Parameter]) -> list[str]:
+    """A line on what a Jacobian of pose leaves out, if one of the parameters is of pose."""
     posed = any(parameter.reads is Reads.POSE for parameter in parameters)
     return ["derivatives of pose hold visibility fixed"] if posed else []

@@ -7,6 +7,7 @@ float64 and those without Taichi, those that restart it from float64 to float32,
 import numpy as np
 import pytest
 from hypothesis import settings
+from PIL import ImageDraw
 
 import tdr.backend  # silences Taichi's import before a test module does it
 from tdr.config import Precision
@@ -52,3 +53,17 @@ def _group(item) -> int:
     if callspec is not None and callspec.params.get("precision") is Precision.f32:
         return 2
     return 1 if "restart" in getattr(item, "fixturenames", ()) else 0
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """Every text that is drawn."""
+    texts = []
+    text = ImageDraw.ImageDraw.text
+
+    def record(self, xy, written, *arguments, **options):
+        texts.append(written)
+        text(self, xy, written, *arguments, **options)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", record)
+    return texts

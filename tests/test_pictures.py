@@ -5,10 +5,10 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
-from PIL import ImageDraw
 from synthetic import RGB, SUM, column, every_parameter, jacobian_images, one_column
 
 from tdr import report
+from tdr.color_limit import color_limit
 
 GREY = (200, 200, 200)
 LIME = (0, 255, 0)
@@ -33,20 +33,6 @@ def colors(panel, rows, columns):
     pixels = panel[::zoom, ::zoom]
     np.testing.assert_array_equal(panel, pixels.repeat(zoom, axis=0).repeat(zoom, axis=1))
     return [[tuple(int(level) for level in pixel) for pixel in row] for row in pixels]
-
-
-@pytest.fixture
-def written(monkeypatch):
-    """Every text that is drawn."""
-    texts = []
-    text = ImageDraw.ImageDraw.text
-
-    def record(self, xy, written, *arguments, **options):
-        texts.append(written)
-        text(self, xy, written, *arguments, **options)
-
-    monkeypatch.setattr(ImageDraw.ImageDraw, "text", record)
-    return texts
 
 
 class TestColumnPicture:
@@ -150,7 +136,7 @@ class TestFigure:
         for parameter in images.parameters:
             subject = f"{parameter.name}[0]" if parameter.per_light else parameter.name
             assert any(subject in text for text in written)
-            assert str(report.color_limit(images, parameter)) in written
+            assert str(color_limit(images, parameter)) in written
         assert "derivatives of pose hold visibility fixed" in written
 
     def test_nothing_is_left_out_silently(self, written):
