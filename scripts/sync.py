@@ -56,7 +56,7 @@ def send_sweep(folder: Path, stores: Stores) -> str:
             for record in track(left, "runs"):
                 store.log(record)
             standing = Standing.of(sweep)
-            close_sweep(store, run_id, standing, standing.status, {})
+            close_sweep(store, run_id, sweep, standing, standing.status, {})
     except SweepRunsError:
         return "is running, and sends its runs itself"
     return f"{len(left)} of {len(records)} runs sent, {len(records) - len(left)} were there"

@@ -8,11 +8,16 @@ from dataclasses import dataclass
 
 from tdr.check_result import Verdict
 from tdr.record import RunRecord, Status
-from tdr.sweep import Sweep
-from tdr.tracking import TrackingStore
+from tdr.sweep import SWEEP, Sweep
+from tdr.terminal import say
+from tdr.tracking import TrackingError, TrackingStore
 from tdr.tracking_process import TrackingProcess
 
 Store = TrackingStore | TrackingProcess
+
+# What of a sweep's folder shows the sweep as a whole, and the picture among it that its page shows.
+PICTURE = "contact_sheet.png"
+FILES = (SWEEP, "*.png", "*.html", "*.mp4", "*.gif", "plots/*.png")
 
 
 @dataclass(frozen=True)
@@ -78,16 +83,49 @@ def open_sweep(store: Store, sweep: Sweep, tags: Mapping[str, str]) -> str:
         sweep.start_time,
         params={axis: ", ".join(listed) for axis, listed in values.items()},
         tags={**sweep.tracking.tags, **tags, "tdr.sweep": sweep.name},
-        description=f"Sweep over {', '.join(f'`{a}`' for a in sweep.axes) or 'nothing'}: {len(sweep.jobs)} runs.",
+        description=describe(sweep),
     )
 
 
-def close_sweep(store: Store, run_id: str, standing: Standing, status: Status, further: Mapping[str, float]) -> None:
+def describe(sweep: Sweep) -> str:
+    """What a sweep's page says, in Markdown."""
+    return f"Sweep over {', '.join(f'`{axis}`' for axis in sweep.axes) or 'nothing'}: {len(sweep.jobs)} runs."
+
+
+def save_view(store: Store, run_id: str, sweep: Sweep) -> None:
+    """Let a sweep's link show the values that vary, the verdicts, the largest entries and the pictures of its runs.
+
+    A store that does not take it costs no more than that: the link then shows a list of the runs.
+
+    Args:
+        store: the store.
+        run_id: from :func:`open_sweep`.
+        sweep: the sweep.
+    """
+    records = [record for job in sweep.jobs if (record := sweep.record_of(job)) is not None]
+    metrics = {name for record in records for name in record.metrics if name.startswith("jacobian/")}
+    images = {name for record in records for name in record.images if not name.startswith("check/")}
+    try:
+        store.save_view(
+            run_id,
+            sweep.axes,
+            sorted(name for name in metrics if name.endswith("/max_abs")),
+            # The rendering, which is in no folder, comes first.
+            sorted(images, key=lambda name: ("/" in name, name)),
+        )
+    except TrackingError as error:
+        say(f"WARNING    The link to the sweep shows a list of its runs only. {error}")
+
+
+def close_sweep(
+    store: Store, run_id: str, sweep: Sweep, standing: Standing, status: Status, further: Mapping[str, float]
+) -> None:
     """End a sweep's run.
 
     Args:
         store: the store.
         run_id: from :func:`open_sweep`.
+        sweep: the sweep.
         standing: how its jobs stand.
         status: how it ended.
         further: metrics.
@@ -101,7 +139,10 @@ def close_sweep(store: Store, run_id: str, standing: Standing, status: Status, f
         "jobs/missing": standing.missing,
         "jobs/check_failed": standing.verdicts.get(Verdict.failed, 0),
     }
-    store.close_sweep(run_id, status, {**counts, **further})
+    files = sorted(path.relative_to(sweep.folder).as_posix() for name in FILES for path in sweep.folder.glob(name))
+    picture = f"\n\n![{PICTURE}]({PICTURE})" if PICTURE in files else ""
+    save_view(store, run_id, sweep)
+    store.close_sweep(run_id, status, {**counts, **further}, describe(sweep) + picture, sweep.folder, files)
 
 
 def unsent(store: Store, run_id: str, records: Sequence[RunRecord]) -> list[RunRecord]:

@@ -214,7 +214,8 @@ class _Execution:
         if self.store is not None and self.run_id is not None:
             try:
                 further = {"jobs/skipped": skipped, "time_s/total": seconds}
-                close_sweep(self.store, self.run_id, standing, ending or standing.status, further)
+                close_sweep(self.store, self.run_id, sweep, standing, ending or standing.status, further)
+                say(f"MLflow     the sweep: {self.store.run_url(self.run_id)}")
                 say_where("runs side by side", self.store.sweep_url(self.run_id), self.store.ui_command)
             except InputError as error:
                 launch.report(error)
