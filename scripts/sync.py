@@ -17,7 +17,7 @@ from tdr.errors import InputError
 from tdr.launch import ROOT, tracking_of_run
 from tdr.record import RECORD, RunRecord, environment_tags
 from tdr.sweep import SWEEP, Sweep, SweepRunsError
-from tdr.sweep_tracking import Standing, close_sweep, open_sweep, unsent
+from tdr.sweep_tracking import Standing, close_sweep, draw, open_sweep, unsent
 from tdr.terminal import track
 from tdr.tracking import TrackingStore
 
@@ -55,8 +55,7 @@ def send_sweep(folder: Path, stores: Stores) -> str:
             left = unsent(store, run_id, records)
             for record in track(left, "runs"):
                 store.log(record)
-            standing = Standing.of(sweep)
-            close_sweep(store, run_id, standing, standing.status, {})
+            close_sweep(store, run_id, sweep, draw(sweep), Standing.of(sweep).status, {})
     except SweepRunsError:
         return "is running, and sends its runs itself"
     return f"{len(left)} of {len(records)} runs sent, {len(records) - len(left)} were there"

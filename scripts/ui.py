@@ -1,4 +1,4 @@
-"""Start MLflow's UI on the runs of this repository, from any directory."""
+"""Start MLflow's UI on the runs of this repository, or on those of another store, from any directory."""
 
 from __future__ import annotations
 
@@ -17,21 +17,34 @@ ROOT = Path(__file__).resolve().parents[1]
 def main() -> None:
     """Create the store where there is none yet, say where the runs are shown, and become the server."""
     parser = argparse.ArgumentParser(description=__doc__, epilog="Further options go to `mlflow ui`.")
-    parser.add_argument("--port", type=int, default=5000)
+    parser.add_argument("--port", type=int, default=5000, help="default: 5000, as in the links that runs print")
+    parser.add_argument("--uri", help="sqlite:///<file>, as in tracking.uri; default: mlflow.db of the repository")
     arguments, further = parser.parse_known_args()
 
-    store = TrackingStore(TrackingConfig(), ROOT)
-    address = f"http://127.0.0.1:{arguments.port}"
     try:
-        address = store.runs_url().replace(LOCAL_UI, address)
+        store = TrackingStore(TrackingConfig(uri=arguments.uri), ROOT)
+    except InputError as error:
+        parser.error(str(error))
+    if store.ui_command is None:
+        parser.error(f"--uri must be sqlite:///<file>; got {store.uri}, a server, which has a UI of its own.")
+    database = Path(store.uri.removeprefix("sqlite:///"))
+    if arguments.uri and not database.is_file():
+        parser.error(f"--uri must name a database that exists; got {store.uri}.")
+    address = f"http://127.0.0.1:{arguments.port}"
+    page = address
+    try:
+        page = store.runs_url().replace(LOCAL_UI, address)
     except InputError as error:
         # The UI is also where one looks what is wrong with an experiment.
         print(f"warning: {error}", file=sys.stderr)
-    print(f"In a few seconds the runs are at {address}\nStop with Ctrl-C.", flush=True)
+    print(f"In a few seconds the runs are at {page}")
+    if address != LOCAL_UI:
+        print(f"In the links that runs print, replace {LOCAL_UI} by {address}")
+    print("Stop with Ctrl-C.", flush=True)
 
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
-    os.chdir(ROOT)
+    os.chdir(database.parent)
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri]
     os.execv(sys.executable, [*command, "--workers", "1", "--port", str(arguments.port), *further])
 

@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tdr.artifacts import SweepFiles, write_sweep
 from tdr.check_result import Verdict
 from tdr.record import RunRecord, Status
-from tdr.sweep import Sweep
-from tdr.tracking import TrackingStore
+from tdr.sweep import SWEEP, Sweep
+from tdr.swept import Swept, SweptRun
+from tdr.terminal import say
+from tdr.tracking import TrackingError, TrackingStore
 from tdr.tracking_process import TrackingProcess
 
 Store = TrackingStore | TrackingProcess
@@ -82,26 +85,66 @@ def open_sweep(store: Store, sweep: Sweep, tags: Mapping[str, str]) -> str:
     )
 
 
-def close_sweep(store: Store, run_id: str, standing: Standing, status: Status, further: Mapping[str, float]) -> None:
-    """End a sweep's run.
+def draw(sweep: Sweep) -> SweepFiles:
+    """Draw a sweep as it stands, into its folder; see :func:`tdr.artifacts.write_sweep`."""
+    runs = [SweptRun.read(job.name, job.values, sweep.folder / job.folder) for job in sweep.jobs]
+    return write_sweep(sweep.folder, Swept.of(sweep.axes, runs))
+
+
+def save_view(store: Store, run_id: str, sweep: Sweep) -> None:
+    """Let a sweep's link show the values that vary, the verdicts, the largest entries and the pictures of its runs.
+
+    A store that does not take it costs no more than that: the link then shows a list of the runs.
 
     Args:
         store: the store.
         run_id: from :func:`open_sweep`.
-        standing: how its jobs stand.
+        sweep: the sweep.
+    """
+    records = [record for job in sweep.jobs if (record := sweep.record_of(job)) is not None]
+    metrics = {name for record in records for name in record.metrics if name.startswith("jacobian/")}
+    images = {name for record in records for name in record.images if not name.startswith("check/")}
+    try:
+        store.save_view(
+            run_id,
+            sweep.axes,
+            sorted(name for name in metrics if name.endswith("/max_abs")),
+            # The rendering, which is in no folder, comes first.
+            sorted(images, key=lambda name: ("/" in name, name)),
+        )
+    except TrackingError as error:
+        say(f"WARNING    The link to the sweep shows a list of its runs only. {error}")
+
+
+def close_sweep(
+    store: Store, run_id: str, sweep: Sweep, files: SweepFiles | None, status: Status, further: Mapping[str, float]
+) -> None:
+    """End a sweep's run, and put onto its page what shows the sweep as a whole.
+
+    Args:
+        store: the store.
+        run_id: from :func:`open_sweep`.
+        sweep: the sweep.
+        files: what was drawn of it, None if nothing was.
         status: how it ended.
         further: metrics.
 
     Raises:
         TrackingError: if the store does not take it.
     """
+    standing = Standing.of(sweep)
     counts = {
         "jobs/finished": standing.finished,
         "jobs/failed": standing.failed,
         "jobs/missing": standing.missing,
         "jobs/check_failed": standing.verdicts.get(Verdict.failed, 0),
     }
-    store.close_sweep(run_id, status, {**counts, **further})
+    save_view(store, run_id, sweep)
+    names, description = [SWEEP], f"{standing.finished} of {len(sweep.jobs)} runs have finished."
+    if files is not None:
+        names += files.names
+        description = f"{files.description}\n\n![{files.picture}]({files.picture})"
+    store.close_sweep(run_id, status, {**counts, **further}, description, sweep.folder, names)
 
 
 def unsent(store: Store, run_id: str, records: Sequence[RunRecord]) -> list[RunRecord]:

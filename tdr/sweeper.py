@@ -24,11 +24,12 @@ from hydra.core.utils import JobReturn
 from omegaconf import OmegaConf
 
 from tdr import launch
+from tdr.artifacts import SweepFiles
 from tdr.errors import InputError
 from tdr.follower import Follower
 from tdr.record import RunRecord, Status, environment_tags
 from tdr.sweep import SWEEP, Sweep, SweepJob, folder_name, run_name, without_rounding_errors
-from tdr.sweep_tracking import Standing, close_sweep, open_sweep
+from tdr.sweep_tracking import Standing, close_sweep, draw, open_sweep
 from tdr.terminal import say, say_where
 from tdr.tracking import TrackingStore
 from tdr.tracking_process import TrackingProcess
@@ -179,6 +180,14 @@ class _Execution:
             pending = follower.finish(wait=ending is None)
             self.close(ending, skipped, pending)
 
+    def draw(self) -> SweepFiles | None:
+        """Draw the sweep; a sweep that cannot be drawn keeps its results all the same."""
+        try:
+            return draw(self.sweep)
+        except (InputError, OSError) as error:
+            say(f"WARNING    The sweep could not be drawn: {launch.explain(error)}")
+            return None
+
     def _launch_all(self, sweeper: ResumableSweeper, jobs: Sequence[SweepJob]) -> None:
         while jobs:
             try:
@@ -210,11 +219,13 @@ class _Execution:
         say(f"sweep      {standing.finished} of {len(sweep.jobs)} jobs finished, in {seconds:.1f} s")
         if standing.verdicts:
             say(f"checks     {', '.join(f'{count} {verdict.value}' for verdict, count in standing.verdicts.items())}")
+        files = self.draw() if ending is None and standing.finished else None
         say(f"output     {where}")
         if self.store is not None and self.run_id is not None:
             try:
                 further = {"jobs/skipped": skipped, "time_s/total": seconds}
-                close_sweep(self.store, self.run_id, standing, ending or standing.status, further)
+                close_sweep(self.store, self.run_id, sweep, files, ending or standing.status, further)
+                say(f"MLflow     the sweep: {self.store.run_url(self.run_id)}")
                 say_where("runs side by side", self.store.sweep_url(self.run_id), self.store.ui_command)
             except InputError as error:
                 launch.report(error)

@@ -14,14 +14,15 @@ import re
 import shlex
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from tdr import saved_view, ui_pages
 from tdr.config import TrackingConfig
 from tdr.errors import InputError
 from tdr.record import RECORD, RunRecord, Status, is_finite
@@ -141,8 +142,7 @@ class TrackingStore:
             )
         with self._explained_errors(record.output_dir):
             run_id = self._find(record) or self._upload(record)
-        page, _, query = self.runs_url().partition("?")
-        return RunLink(run_id, self._experiment_id, f"{page}/{run_id}?{query}")
+        return RunLink(run_id, self._experiment_id, self.run_url(run_id))
 
     def open_sweep(
         self,
@@ -182,20 +182,57 @@ class TrackingStore:
             self._sweeps[uid] = run_id
             return run_id
 
-    def close_sweep(self, run_id: str, status: Status, metrics: Mapping[str, float | None]) -> None:
-        """End a sweep's run.
+    def close_sweep(
+        self,
+        run_id: str,
+        status: Status,
+        metrics: Mapping[str, float | None],
+        description: str,
+        folder: Path,
+        files: Sequence[str],
+    ) -> None:
+        """End a sweep's run, and put onto its page what shows the sweep as a whole.
 
         Args:
             run_id: from :meth:`open_sweep`.
             status: how the sweep ended.
             metrics: as in :class:`RunRecord`.
+            description: Markdown; pictures and links in it may have names of the files for their targets.
+            folder: the sweep's folder.
+            files: what of it becomes the run's artifacts, in the place of those that an earlier end has left.
+
+        Raises:
+            TrackingError: if the store does not take it. The run has ended, and its page is as before, if only the
+                files could not be sent.
+        """
+        with self._explained_errors(folder):
+            with _request_timeout(ANSWER_TIMEOUT):
+                self._log_batch(run_id, {}, metrics, {})
+                self._client.set_terminated(run_id, status)
+            with _request_timeout(UPLOAD_TIMEOUT):
+                for name in files:
+                    within = Path(name).parent.as_posix()
+                    self._client.log_artifact(run_id, str(folder / name), None if within == "." else within)
+            with _request_timeout(ANSWER_TIMEOUT):
+                text = f"[Runs side by side]({self._sweep_page(run_id)})\n\n{description}"
+                page = ui_pages.with_artifacts(text, self._experiment_id, run_id, files)
+                self._log_batch(run_id, {}, {}, {DESCRIPTION: page})
+
+    def save_view(self, run_id: str, params: Sequence[str], metrics: Sequence[str], images: Sequence[str]) -> None:
+        """Choose what the page of :meth:`sweep_url` shows; before, it is a bare list and a chart of each metric.
+
+        Args:
+            run_id: from :meth:`open_sweep`.
+            params: columns of the list.
+            metrics: further columns.
+            images: files, as in :class:`RunRecord`; the rows of a grid of pictures.
 
         Raises:
             TrackingError: if the store does not take it.
         """
+        view = saved_view.encode(run_id, params, metrics, [_image_key(name) for name in images])
         with self._explained_errors(), _request_timeout(ANSWER_TIMEOUT):
-            self._log_batch(run_id, {}, metrics, {})
-            self._client.set_terminated(run_id, status)
+            self._client.set_experiment_tag(self._experiment_id, saved_view.TAG + run_id, view)
 
     def runs_of(self, run_id: str) -> dict[str, int]:
         """The runs of a sweep that the store has whole: the uid of each, and when it began (ms since the epoch).
@@ -216,9 +253,15 @@ class TrackingStore:
         Raises:
             TrackingError: if the store cannot be used.
         """
-        base = LOCAL_UI if self._database else self.uri.rstrip("/")
-        # Without the workflow type the UI opens a page about language models.
-        return f"{base}/#/experiments/{self._experiment_id}/runs?workflowType=machine_learning"
+        return self._address(ui_pages.runs_page(self._experiment_id))
+
+    def run_url(self, run_id: str) -> str:
+        """The address of the page of one run, or of a sweep as a whole.
+
+        Raises:
+            TrackingError: if the store cannot be used.
+        """
+        return self._address(ui_pages.run_page(self._experiment_id, run_id))
 
     def sweep_url(self, run_id: str) -> str:
         """The address of the page that shows the runs of one sweep side by side, with their metrics and images.
@@ -229,14 +272,15 @@ class TrackingStore:
         Raises:
             TrackingError: if the store cannot be used.
         """
-        # In its own order, by time, the UI folds the runs into their sweep and leaves them out of its charts.
-        query = {
-            "searchFilter": f"tags.`mlflow.parentRunId` = '{run_id}'",
-            "orderByKey": "tags.`mlflow.runName`",
-            "orderByAsc": "true",
-            "compareRunsMode": "CHART",
-        }
-        return f"{self.runs_url()}&{urlencode(query, quote_via=quote)}"
+        with self._explained_errors(), _request_timeout(ANSWER_TIMEOUT):
+            return self._address(self._sweep_page(run_id))
+
+    def _sweep_page(self, run_id: str) -> str:
+        saved = saved_view.TAG + run_id in self._client.get_experiment(self._experiment_id).tags
+        return ui_pages.sweep_page(self._experiment_id, run_id, saved=saved)
+
+    def _address(self, page: str) -> str:
+        return f"{LOCAL_UI if self._database else self.uri.rstrip('/')}/{page}"
 
     @property
     def _client(self) -> Any:
@@ -318,16 +362,15 @@ class TrackingStore:
         with _request_timeout(ANSWER_TIMEOUT):
             run = self._client.create_run(self._experiment_id, record.start_time_ms, _texts(tags), record.name)
         run_id = str(run.info.run_id)
-        figure = f"\n\n![{FIGURE}](get-artifact?path={FIGURE}&run_uuid={run_id})"
-        description = record.description + (figure if (record.output_dir / FIGURE).is_file() else "")
+        figure = f"\n\n![{FIGURE}]({FIGURE})" if (record.output_dir / FIGURE).is_file() else ""
+        description = ui_pages.with_artifacts(record.description + figure, self._experiment_id, run_id, [FIGURE])
         try:
             with _request_timeout(UPLOAD_TIMEOUT):
                 self._log_batch(run_id, record.params, record.metrics, {DESCRIPTION: description})
                 self._client.log_artifacts(run_id, str(record.output_dir))
                 for name in record.images:
-                    # A key with a folder in it puts the image into a section of the UI that comes before the metrics'.
-                    key = Path(name).with_suffix("").as_posix()
                     image = _import_mlflow().Image(str(record.output_dir / name))
+                    key = _image_key(name)
                     self._client.log_image(run_id, image, key=key, timestamp=end_time, synchronous=True)
                 self._client.set_terminated(run_id, record.status, end_time)
         except BaseException:
@@ -435,6 +478,11 @@ def _is_elsewhere(location: str) -> bool:
     """Whether an experiment's files go to a directory of another machine, so that they would never get there."""
     parts = urlsplit(location)
     return parts.scheme in ("", "file") and not Path(url2pathname(parts.path)).is_dir()
+
+
+def _image_key(name: str) -> str:
+    """The key of an image in the UI: with its folder, so that its section comes before those of the metrics."""
+    return Path(name).with_suffix("").as_posix()
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -66,9 +66,21 @@ class TrackingProcess:
         """Create or reopen a sweep's run; see :meth:`TrackingStore.open_sweep`."""
         return str(self._call("open_sweep", uid, name, start_time, params, tags, description))
 
-    def close_sweep(self, run_id: str, status: Status, metrics: Mapping[str, float | None]) -> None:
+    def close_sweep(
+        self,
+        run_id: str,
+        status: Status,
+        metrics: Mapping[str, float | None],
+        description: str,
+        folder: Path,
+        files: Sequence[str],
+    ) -> None:
         """End a sweep's run; see :meth:`TrackingStore.close_sweep`."""
-        self._call("close_sweep", run_id, status, metrics)
+        self._call("close_sweep", run_id, status, metrics, description, folder, files)
+
+    def save_view(self, run_id: str, params: Sequence[str], metrics: Sequence[str], images: Sequence[str]) -> None:
+        """Choose what a sweep's page shows; see :meth:`TrackingStore.save_view`."""
+        self._call("save_view", run_id, params, metrics, images)
 
     def runs_of(self, run_id: str) -> dict[str, int]:
         """The runs of a sweep that the store has; see :meth:`TrackingStore.runs_of`."""
@@ -78,6 +90,10 @@ class TrackingProcess:
     def sweep_url(self, run_id: str) -> str:
         """Where a sweep's runs can be seen; see :meth:`TrackingStore.sweep_url`."""
         return str(self._call("sweep_url", run_id))
+
+    def run_url(self, run_id: str) -> str:
+        """Where a run's page is; see :meth:`TrackingStore.run_url`."""
+        return str(self._call("run_url", run_id))
 
     def close(self) -> None:
         """End the process, at once when it has nothing left to do: clearing MLflow away would take it half a second."""

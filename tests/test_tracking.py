@@ -23,7 +23,7 @@ import pytest
 from tdr import tracking
 from tdr.config import TrackingConfig
 from tdr.record import RunRecord
-from tdr.tracking import MAX_TEXT, TrackingError, TrackingStore, redact
+from tdr.tracking import LOCAL_UI, MAX_TEXT, TrackingError, TrackingStore, redact
 
 UI_SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "ui.py"
 
@@ -201,14 +201,16 @@ def test_sweep_has_its_runs_below_it_and_its_page_shows_them_alone(store: Tracki
     for name in ("b", "a"):
         store.log(make_record(tmp_path / name, name=name, sweep="5eed"))
     store.log(make_record(tmp_path / "alone", name="alone"))
-    store.close_sweep(sweep, "FAILED", {"ok": 1, "worst": math.nan})
+    store.close_sweep(sweep, "FAILED", {"ok": 1, "worst": math.nan}, "One light.", tmp_path, [])
 
     run = open_client(store).get_run(sweep)
     assert (run.info.run_name, run.info.status, run.info.end_time > 0) == ("lights", "FAILED", True)
     assert (run.info.start_time, run.data.params) == (1_700_000_000_250, values)
     assert run.data.metrics == {"ok": 1}
-    expected = {"paper": "fig3", "mlflow.note.content": "Two lights.", "tdr.nonfinite_metrics": "worst=nan"}
+    expected = {"paper": "fig3", "tdr.nonfinite_metrics": "worst=nan"}
     assert expected.items() <= run.data.tags.items()
+    link, _, description = run.data.tags["mlflow.note.content"].partition("\n\n")
+    assert (link, description) == (f"[Runs side by side]({store.sweep_url(sweep)[len(LOCAL_UI) + 1 :]})", "One light.")
 
     page, _, query = store.sweep_url(sweep).partition("?")
     assert page == store.runs_url().partition("?")[0]
@@ -222,13 +224,56 @@ def test_sweep_that_is_taken_up_again_is_the_same_run(store: TrackingStore, root
     opening = ("5eed", "lights", 1_700_000_000.25, {"light.azimuth": "0, 90"}, {}, "Two lights.")
     sweep = store.open_sweep(*opening)
     store.log(make_record(tmp_path / "a", uid="5eed-a", sweep="5eed"))
-    store.close_sweep(sweep, "KILLED", {})
+    store.close_sweep(sweep, "KILLED", {}, "", tmp_path, [])
     again = TrackingStore(TrackingConfig(), root)
     assert again.open_sweep(*opening) == sweep
     assert open_client(store).get_run(sweep).info.status == "RUNNING"
     assert again.runs_of(sweep) == {"5eed-a": 1_700_000_000_250}
     again.log(make_record(tmp_path / "b", uid="5eed-b", sweep="5eed"))
     assert set(again.runs_of(sweep)) == {"5eed-a", "5eed-b"}
+
+
+def test_page_of_a_sweep_has_its_files_and_those_of_a_later_end_replace_them(
+    store: TrackingStore, root: Path, tmp_path: Path
+):
+    sweep = store.open_sweep("5eed", "lights", 1_700_000_000.25, {}, {}, "Two lights.")
+    kept = root / "mlruns" / "tdr" / sweep / "artifacts"
+    files = ["sheet.png", "sweep.html", "plots/error bars.png"]
+    (tmp_path / "plots").mkdir()
+    for attempt in ("first", "second"):
+        for name in files:
+            (tmp_path / name).write_text(attempt)
+        store.close_sweep(sweep, "FINISHED", {}, f"![a]({files[0]}) [b]({files[1]}) [c](x.png)", tmp_path, files)
+        assert {path.read_text() for path in kept.rglob("*") if path.is_file()} == {attempt}
+        assert all((kept / name).is_file() for name in files)
+    note = open_client(store).get_run(sweep).data.tags["mlflow.note.content"].partition("\n\n")[2]
+    page = store.run_url(sweep)[len(LOCAL_UI) + 1 :].replace("?", "/artifacts/sweep.html?")
+    assert note == f"![a](get-artifact?path=sheet.png&run_uuid={sweep}) [b]({page}) [c](x.png)"
+
+    with pytest.raises(TrackingError, match=rf"No such file .*lost\.png.* The results are in {tmp_path}\."):
+        store.close_sweep(sweep, "FAILED", {"jobs": 1}, "new", tmp_path, ["lost.png"])
+    run = open_client(store).get_run(sweep)
+    assert (run.info.status, run.data.metrics) == ("FAILED", {"jobs": 1})
+    assert run.data.tags["mlflow.note.content"].endswith(note)
+
+
+def test_link_to_a_sweep_names_the_view_once_it_is_saved(store: TrackingStore):
+    sweep = store.open_sweep("5eed", "lights", 1_700_000_000.25, {}, {}, "")
+    # The UI restores a view only where the address does not say what is to be listed.
+    assert {"searchFilter", "orderByKey"} <= parse_qs(store.sweep_url(sweep)).keys()
+    store.save_view(sweep, ["light.azimuth"], [], ["render.png"])
+    query = parse_qs(store.sweep_url(sweep).partition("?")[2])
+    assert query == {
+        "workflowType": ["machine_learning"],
+        "viewStateShareKey": [sweep],
+        "compareRunsMode": ["CHART"],
+    }
+    # A tag that is too long for the store.
+    other = store.open_sweep("other", "lights", 1_700_000_000.25, {}, {}, "")
+    names = [f"{np.random.default_rng(i).bytes(40).hex()}.png" for i in range(500)]
+    with pytest.raises(TrackingError):
+        store.save_view(other, [], [], names)
+    assert "searchFilter" in parse_qs(store.sweep_url(other))
 
 
 def test_run_of_an_unknown_sweep_is_refused(store: TrackingStore, tmp_path: Path):
@@ -462,6 +507,7 @@ def test_ui_shows_local_runs_with_their_files_and_takes_runs_as_a_server(root: P
         served = served_store.log(make_record(tmp_path / "served"))
 
         assert f"{address}/#/experiments/{local.experiment_id}/runs?workflowType=machine_learning" in output.read_text()
+        assert f"replace {LOCAL_UI} by {address}" in output.read_text()
         assert served.url.startswith(f"{address}/#/experiments/{served.experiment_id}/runs/{served.run_id}?")
         for link, folder in ((local, "local"), (served, "served")):
             listing = f"{address}/ajax-api/2.0/mlflow/artifacts/list?run_id={link.run_id}"
@@ -475,3 +521,19 @@ def test_ui_shows_local_runs_with_their_files_and_takes_runs_as_a_server(root: P
         with pytest.raises(TrackingError, match=r"tracking\.experiment must keep its files on the server; got"):
             TrackingStore(TrackingConfig(uri=address, experiment="elsewhere"), root).runs_url()
     assert not (tmp_path / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("sqlite:///misspelt.db", "--uri must name a database that exists; got sqlite:///"),
+        ("http://127.0.0.1:1", "--uri must be sqlite:///<file>; got http://127.0.0.1:1, a server"),
+        ("./mlruns", "tracking.uri must be sqlite:///<file> or the http"),
+    ],
+)
+def test_ui_of_a_store_that_cannot_be_shown_is_refused(tmp_path: Path, uri: str, message: str):
+    command = [sys.executable, str(UI_SCRIPT), "--uri", uri]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
