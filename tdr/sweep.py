@@ -94,7 +94,7 @@ class Sweep:
             return cls(folder=folder, jobs=jobs, tracking=TrackingConfig(**content.pop("tracking")), **content)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(
-                f"resume must be the folder of a sweep, with a {SWEEP} in it; got {folder} ({error})."
+                f"A sweep's folder must hold a {SWEEP} that can be read; got {folder} ({error})."
             ) from None
 
     def job_of(self, folder: Path) -> SweepJob:

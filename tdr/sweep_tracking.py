@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tdr.artifacts import SweepFiles, write_sweep
 from tdr.check_result import Verdict
 from tdr.record import RunRecord, Status
 from tdr.sweep import SWEEP, Sweep
+from tdr.sweep_artifacts import SweepFiles, write_sweep
 from tdr.swept import Swept, SweptRun
 from tdr.terminal import say
 from tdr.tracking import TrackingError, TrackingStore
@@ -86,7 +86,7 @@ def open_sweep(store: Store, sweep: Sweep, tags: Mapping[str, str]) -> str:
 
 
 def draw(sweep: Sweep) -> SweepFiles:
-    """Draw a sweep as it stands, into its folder; see :func:`tdr.artifacts.write_sweep`."""
+    """Draw a sweep as it stands, into its folder; see :func:`tdr.sweep_artifacts.write_sweep`."""
     runs = [SweptRun.read(job.name, job.values, sweep.folder / job.folder) for job in sweep.jobs]
     return write_sweep(sweep.folder, Swept.of(sweep.axes, runs))
 

@@ -24,11 +24,11 @@ from hydra.core.utils import JobReturn
 from omegaconf import OmegaConf
 
 from tdr import launch
-from tdr.artifacts import SweepFiles
 from tdr.errors import InputError
 from tdr.follower import Follower
 from tdr.record import RunRecord, Status, environment_tags
 from tdr.sweep import SWEEP, Sweep, SweepJob, folder_name, run_name, without_rounding_errors
+from tdr.sweep_artifacts import SweepFiles
 from tdr.sweep_tracking import Standing, close_sweep, draw, open_sweep
 from tdr.terminal import say, say_where
 from tdr.tracking import TrackingStore

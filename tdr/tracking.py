@@ -28,6 +28,8 @@ from tdr.errors import InputError
 from tdr.record import RECORD, RunRecord, Status, is_finite
 
 FIGURE = "figure.png"
+# What of a run's files its pictures can be drawn from again.
+FETCHED = ("jacobian.npz", "jacobian.json", "metrics.json")
 DESCRIPTION = "mlflow.note.content"
 LOCAL_UI = "http://127.0.0.1:5000"
 
@@ -246,6 +248,39 @@ class TrackingStore:
         with self._explained_errors(), _request_timeout(ANSWER_TIMEOUT):
             runs = self._search(f"tags.`mlflow.parentRunId` = '{run_id}'")
             return {run.data.tags["tdr.uid"]: run.info.start_time for run in runs if run.info.status != "RUNNING"}
+
+    def fetch(self, query: str, folder: Path) -> list[RunRecord]:
+        """Bring runs back from the store: their records, metrics and arrays.
+
+        Args:
+            query: which, as in the UI's search field: ``params.mesh = 'sphere' and tags.tdr.check = 'passed'``.
+            folder: gets a folder for each run, named by its id.
+
+        Returns:
+            The records of the runs that this project uploaded, the oldest first.
+
+        Raises:
+            TrackingError: if the store cannot be used or does not understand the query.
+        """
+        records = []
+        with self._explained_errors(), _request_timeout(UPLOAD_TIMEOUT):
+            try:
+                found = self._search(query)
+            except _import_mlflow().exceptions.MlflowException as error:
+                if error.error_code != "INVALID_PARAMETER_VALUE":
+                    raise
+                raise TrackingError(f"query must be one that MLflow understands; got {query!r} ({error}).") from None
+            for run in reversed(found):
+                run_id = run.info.run_id
+                kept = {item.path for item in self._client.list_artifacts(run_id)}
+                if RECORD not in kept:
+                    continue  # the run of a sweep itself
+                here = folder / run_id
+                here.mkdir()
+                for name in kept & {RECORD, *FETCHED}:
+                    self._client.download_artifacts(run_id, name, str(here))
+                records.append(RunRecord.read_json(here / RECORD))
+        return records
 
     def runs_url(self) -> str:
         """The address of the page that lists all runs.

@@ -130,7 +130,7 @@ def test_a_sweep_runs_once_at_a_time_and_only_as_it_was_started(command):
         assert "is running, and sends its runs itself" in sync(command, "sweep")
     wrong = command("resume=sweep", "shader.diffuse=1", status=1).stderr
     assert "resume must stand alone, or with hydra/launcher and its settings; got shader.diffuse=1" in wrong
-    assert "resume must be the folder of a sweep" in command("resume=nowhere", status=1).stderr
+    assert "A sweep's folder must hold a sweep.json that can be read; got" in command("resume=nowhere", status=1).stderr
     other = command("-m", "shader.shininess=1,3", *SMALL, status=1).stderr
     assert "hydra.sweep.dir must be a new folder, or that of the same sweep" in other
 

@@ -10,7 +10,7 @@ from PIL import Image
 from sweeps import constant, leave_run
 from synthetic import every_parameter, jacobian_images
 
-from tdr import artifacts
+from tdr import artifacts, sweep_artifacts
 from tdr.drawing import ColorScale
 from tdr.sweep_animation import Film, frames_a_second
 from tdr.sweep_images import SweepImages
@@ -167,7 +167,7 @@ class TestFiles:
         return sweep(tmp_path, *runs, (("9", "1"), None), keys=("a", "b")).swept
 
     def test_everything_is_written_and_named(self, tmp_path, swept):
-        files = artifacts.write_sweep(tmp_path / "out", swept)
+        files = sweep_artifacts.write_sweep(tmp_path / "out", swept)
         written = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()}
         assert written == set(files.names)
         assert {"grid.png", "contact_sheet.png", "sweep.html", "sweep.mp4", "sweep.gif"} <= written
@@ -176,12 +176,12 @@ class TestFiles:
 
     def test_over_one_axis_there_is_no_grid(self, tmp_path):
         runs = [leave_run(tmp_path / str(i), {"a": str(i)}, constant(i)) for i in range(3)]
-        files = artifacts.write_sweep(tmp_path / "out", Swept.of(["a"], runs))
+        files = sweep_artifacts.write_sweep(tmp_path / "out", Swept.of(["a"], runs))
         assert files.picture == "contact_sheet.png"
         assert "grid.png" not in files.names
 
     def test_the_films_show_every_run(self, tmp_path, swept):
-        artifacts.write_sweep(tmp_path / "out", swept)
+        sweep_artifacts.write_sweep(tmp_path / "out", swept)
         command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(tmp_path / "out" / "sweep.mp4")]
         raw = subprocess.run([*command, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True)
         film = list(Film(SweepImages.collect(swept, artifacts.read_arrays)).frames())
@@ -196,6 +196,6 @@ class TestFiles:
 
     def test_a_sweep_of_which_nothing_is_left_is_shown_as_such(self, tmp_path):
         runs = [SweptRun("run", {"a": str(i)}, tmp_path / "none", "MISSING") for i in range(2)]
-        files = artifacts.write_sweep(tmp_path / "out", Swept.of(["a"], runs))
+        files = sweep_artifacts.write_sweep(tmp_path / "out", Swept.of(["a"], runs))
         assert "2 missing" in files.description
         assert (tmp_path / "out" / "sweep.html").is_file()
