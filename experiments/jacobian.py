@@ -7,6 +7,7 @@ from tdr.timing import Stopwatch
 # Made before anything else is imported, so that the first run's total is the time since the start.
 _stopwatches = [Stopwatch()]
 with _stopwatches[0].measure("imports"):
+    import functools
     import os
     import sys
     import time
@@ -25,6 +26,10 @@ with _stopwatches[0].measure("imports"):
     from tdr.launch import CONF, ROOT, Job
     from tdr.record import RunRecord, environment_tags
     from tdr.terminal import hide_progress, phase, say, say_where, track
+
+
+# What this process computes with: the code that it has loaded, whatever becomes of the files meanwhile.
+environment = functools.cache(environment_tags)
 
 
 def run(
@@ -172,7 +177,7 @@ def describe(
     exit_status = 0 if error is None else 1
     if result is not None and result.verdict is Verdict.failed and composed.check.on_fail is OnFail.fail:
         exit_status = 2
-    tags = {**composed.tracking.tags, **environment_tags(ROOT)}
+    tags = {**composed.tracking.tags, **environment(ROOT)}
     params = {
         "image.width": composed.image.width,
         "image.height": composed.image.height,
