@@ -213,9 +213,8 @@ def describe(
         ],
         description="" if result is None else check_report.describe(result),
         exit_status=exit_status,
-        **(
-            {} if job.sweep is None else {"sweep": job.sweep.uid, "uid": job.sweep.uid_of(job.sweep.job_of(job.folder))}
-        ),
+        sweep=None if job.sweep is None else job.sweep.uid,
+        uid=job.uid,
     )
 
 

@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 import traceback
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -142,6 +143,7 @@ class Job:
         choices: config group -> the option chosen, for the groups that describe the scene and the preset.
         overrides: key -> what the command line (or the sweep) set it to.
         sweep: the sweep that it belongs to.
+        uid: what its run is recognised by.
     """
 
     name: str
@@ -149,6 +151,7 @@ class Job:
     choices: dict[str, str]
     overrides: dict[str, str]
     sweep: Sweep | None
+    uid: str
 
     @classmethod
     def current(cls) -> Job:
@@ -163,9 +166,10 @@ class Job:
         # Another sweeper than ours, Optuna's for example, leaves no plan; then every job is a run of its own.
         if hydra.mode is RunMode.MULTIRUN and (folder.parent / SWEEP).exists():
             sweep = Sweep.read(folder.parent)
-            return cls(sweep.job_of(folder).name, folder, choices, overrides, sweep)
+            job = sweep.job_of(folder)
+            return cls(job.name, folder, choices, overrides, sweep, sweep.uid_of(job))
         name = " ".join(option for group, option in choices.items() if group != "check")
-        return cls(name, folder, choices, overrides, None)
+        return cls(name, folder, choices, overrides, None, uuid.uuid4().hex)
 
 
 def exit_with(*statuses: int) -> None:

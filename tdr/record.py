@@ -43,6 +43,7 @@ class RunRecord:
         tags: what the UI can also search for.
         images: pictures for the UI's image grid, relative to ``output_dir``, listed there by that name less its suffix.
         description: Markdown, shown on the run's page above ``figure.png``.
+        files: the size in bytes of each file that the run has left, by its name relative to ``output_dir``.
         sweep: the uid of the sweep that the run belongs to, None if it belongs to none.
         exit_status: what a command that does nothing but this run exits with.
         uid: what the run is recognised by when it is uploaded again, or run again.
@@ -58,6 +59,7 @@ class RunRecord:
     tags: dict[str, str] = field(default_factory=dict)
     images: list[str] = field(default_factory=list)
     description: str = ""
+    files: dict[str, int] = field(default_factory=dict)
     sweep: str | None = None
     exit_status: int = 0
     uid: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -68,11 +70,12 @@ class RunRecord:
         return round(self.start_time * 1000)
 
     def write_json(self) -> Path:
-        """Write ``record.json`` into the run's folder, whole or not at all.
+        """Note the files in the run's folder, and write ``record.json`` beside them, whole or not at all.
 
         Returns:
             The file. The folder may be moved afterwards.
         """
+        self.files = {name: size for name, size in self._found().items() if name != RECORD}
         content = dataclasses.asdict(self)
         del content["output_dir"]
         # JSON has no NaN and no infinities.
@@ -80,6 +83,15 @@ class RunRecord:
         path = self.output_dir / RECORD
         write_atomically(path, json.dumps(content, indent=2))
         return path
+
+    def is_whole(self) -> bool:
+        """Whether every file that the run left is still there in its full length, which a power cut may prevent."""
+        found = self._found()
+        return all(found.get(name) == size for name, size in self.files.items())
+
+    def _found(self) -> dict[str, int]:
+        paths = (path for path in sorted(self.output_dir.rglob("*")) if path.is_file())
+        return {path.relative_to(self.output_dir).as_posix(): path.stat().st_size for path in paths}
 
     @classmethod
     def read_json(cls, path: Path) -> RunRecord:

@@ -106,14 +106,17 @@ class Sweep:
         return f"{self.uid}-{job.folder}"
 
     def record_of(self, job: SweepJob) -> RunRecord | None:
-        """How a job has ended; None if it has not."""
+        """How a job has ended; None if it has not, or if its record did not get onto the disk."""
         path = self.folder / job.folder / RECORD
-        return RunRecord.read_json(path) if path.exists() else None
+        try:
+            return RunRecord.read_json(path) if path.exists() else None
+        except InputError:
+            return None
 
     def unfinished(self) -> list[SweepJob]:
-        """The jobs that have not ended, or have failed."""
+        """The jobs that have not ended, or have failed, or have lost files since."""
         records = ((job, self.record_of(job)) for job in self.jobs)
-        return [job for job, record in records if record is None or record.status != "FINISHED"]
+        return [job for job, r in records if r is None or r.status != "FINISHED" or not r.is_whole()]
 
     def clear(self, job: SweepJob) -> None:
         """Remove what an earlier attempt at a job has left, so that none of it is taken for the next one's."""

@@ -2,7 +2,10 @@
 
 import pytest
 
-from tdr.sweep import folder_name, run_name
+from tdr.config import TrackingConfig
+from tdr.errors import InputError
+from tdr.record import RunRecord
+from tdr.sweep import Sweep, SweepJob, SweepRunsError, folder_name, run_name
 
 
 @pytest.mark.parametrize(
@@ -47,3 +50,59 @@ def test_folders_are_named_by_what_varies_and_differ_where_any_override_does():
     assert folder_name("mesh.path=a/b/../c d.obj", []).startswith("mesh.path=a_b_.._c_d.obj-")
     assert folder_name("a=1", ["a=1"]) == folder_name("a=1", ["a=1"])
     assert folder_name("a=1", ["a=1"]) != folder_name("a=1", ["a=1", "b=2"])
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """A sweep of three jobs, of which the first two have finished."""
+    jobs = [SweepJob(f"mesh={m}", f"{i}_mesh={m}", {"mesh": m}, [f"mesh={m}"]) for i, m in enumerate(("a", "b", "c"))]
+    sweep = Sweep(tmp_path, "meshes", ["mesh"], jobs, ["mesh=a,b,c"], str(tmp_path), TrackingConfig(uri="x"), 1.5)
+    sweep.write()
+    for job in jobs[:2]:
+        folder = tmp_path / job.folder
+        (folder / "jacobian").mkdir(parents=True)
+        (folder / "jacobian" / "x.png").write_bytes(b"12345")
+        RunRecord(job.name, "FINISHED", 1.0, 2.0, folder, uid=sweep.uid_of(job)).write_json()
+    return sweep
+
+
+def test_a_sweep_is_read_as_it_was_written_wherever_its_folder_is(sweep, tmp_path):
+    again = Sweep.read(tmp_path)
+    assert (again.uid, again.axes, again.tracking) == (sweep.uid, ["mesh"], TrackingConfig(uri="x"))
+    assert list(again.jobs) == list(sweep.jobs)
+    assert [job.name for job in again.unfinished()] == ["mesh=c"]
+    moved = tmp_path.parent / "moved"
+    tmp_path.rename(moved)
+    assert [job.name for job in Sweep.read(moved).unfinished()] == ["mesh=c"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"jobs": [{"name": 1}], "tracking": {}}'])
+def test_other_folders_are_no_sweeps(tmp_path, text):
+    with pytest.raises(InputError, match=r"A sweep's folder must hold a sweep\.json that can be read; got"):
+        Sweep.read(tmp_path)
+    (tmp_path / "sweep.json").write_text(text)
+    with pytest.raises(InputError, match=r"A sweep's folder must hold a sweep\.json that can be read; got"):
+        Sweep.read(tmp_path)
+
+
+def test_jobs_that_failed_or_lost_files_are_unfinished(sweep):
+    first, second, third = sweep.jobs
+    sweep.fail(third, "The disk is full.")
+    record = sweep.record_of(third)
+    assert (record.status, record.tags["tdr.error"], record.exit_status) == ("FAILED", "The disk is full.", 1)
+    assert (record.sweep, record.uid) == (sweep.uid, sweep.uid_of(third))
+    assert sweep.unfinished() == [third]
+    # What a power cut leaves of files that were not yet on the disk.
+    (sweep.folder / first.folder / "jacobian" / "x.png").write_bytes(b"")
+    (sweep.folder / second.folder / "record.json").write_bytes(b"")
+    assert sweep.unfinished() == [first, second, third]
+    sweep.clear(first)
+    assert not (sweep.folder / first.folder).exists()
+    sweep.clear(first)
+
+
+def test_a_sweep_is_run_by_one_process_at_a_time(sweep):
+    with sweep.running(), pytest.raises(SweepRunsError, match="must not run twice at a time"), sweep.running():
+        pass
+    with sweep.running():
+        pass
