@@ -181,11 +181,13 @@ class _Execution:
             self.close(ending, skipped, pending)
 
     def draw(self) -> SweepFiles | None:
-        """Draw the sweep; a sweep that cannot be drawn keeps its results all the same."""
+        """Draw the sweep; one that cannot be drawn is closed all the same."""
         try:
             return draw(self.sweep)
-        except (InputError, OSError) as error:
-            say(f"WARNING    The sweep could not be drawn: {launch.explain(error)}")
+        except Exception as error:  # noqa: BLE001 (reported, and the process exits with 1)
+            launch.report(error)
+            say("WARNING    The sweep could not be drawn; its results are whole.")
+            launch.exit_with(1)
             return None
 
     def _launch_all(self, sweeper: ResumableSweeper, jobs: Sequence[SweepJob]) -> None:
