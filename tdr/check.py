@@ -17,13 +17,13 @@ import numpy.typing as npt
 
 from tdr.check_result import CheckResult, ColumnCheck, DirectionCheck, Place, StepCurve, Verdict
 from tdr.column_check import BUDGET, judge_column
-from tdr.comparison import UNDERFLOW, Comparison, Surroundings, compare, compare_direction
+from tdr.comparison import Comparison, Surroundings, compare, compare_direction
 from tdr.config import CheckMode, Method
 from tdr.diagnosis import Circumstances, diagnose, diagnose_image
 from tdr.errors import InputError, check_choice
 from tdr.evaluation import SceneValues
 from tdr.explanation import Entries
-from tdr.finite_difference import EPS, STEPS, Differences, central_differences, scales
+from tdr.finite_difference import EPS, STEPS, UNDERFLOW, Differences, central_differences, scales
 from tdr.jacobian import Track, compute_at, silently
 from tdr.jacobian_images import JacobianImages
 from tdr.parameters import Column, Parameter

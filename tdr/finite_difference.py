@@ -38,11 +38,15 @@ ROUNDINGS = 30.0
 # reporting of grid refinement studies", equation 13).
 SAFETY = 3.0
 EPS = float(np.finfo(np.float64).eps)
+# What underflow may cost: the least normal number times what later factors may multiply it by. It is absolute: an
+# operation gives (x op y) (1 + delta) + eta, where eta is not 0 below the normal numbers (Higham 2002, "Accuracy and
+# stability of numerical algorithms", equation 2.8).
+UNDERFLOW = {"f32": float(np.finfo(np.float32).tiny) * 2.0**20, "f64": float(np.finfo(np.float64).tiny) * 2.0**20}
 
 # What is changed to see what rounding does, how far, and the step at which derivatives are taken then. A triangle that
 # is seen edge-on is another one after the larger change.
 _NUDGES = ((Reads.SHADING, 2.0**-16), (Reads.SHADING, 2.0**-16), (Reads.POSE, 2.0**-16), (Reads.POSE, 2.0**-40))
-_NUDGED_STEP = 2.0**-12
+NUDGED_STEP = 2.0**-12
 _APART = 2.0**-4
 
 # Pixels times scenes that are evaluated at a time: 24 bytes each.
@@ -94,7 +98,7 @@ def differences(
     cotangents: Array,
     *,
     steps: Array = STEPS,
-    changes: npt.NDArray[np.bool_] | None = None,
+    excluded: npt.NDArray[np.bool_] | None = None,
 ) -> Differences:
     """Differentiate the image along directions in the space of some columns.
 
@@ -107,8 +111,8 @@ def differences(
         entries: (N,) entries of the list of covered pixels.
         cotangents: (C, 3).
         steps: (J,) at least 3, each a quarter of the one before.
-        changes: (J, N), whether a pixel sees another triangle at a step or its opposite, so that the step must not be
-            used for it; by default none.
+        excluded: (M, J, N), or what broadcasts to it: which steps must not be used, because the pixel sees another
+            triangle at the step or its opposite, or there is a singular point on the way; by default none.
 
     Returns:
         The derivatives along each direction, per unit of it, and their bounds.
@@ -117,8 +121,10 @@ def differences(
     size = max(1, _EVALUATIONS // scenes)
     chunks = [slice(start, start + size) for start in range(0, max(1, len(entries)), size)]
     parts = []
+    if excluded is not None:
+        excluded = np.broadcast_to(excluded, (len(directions), len(steps), len(entries)))
     for chunk in chunks:
-        usable = None if changes is None else ~changes[:, chunk, None]
+        usable = None if excluded is None else ~excluded[:, :, chunk, None]
         part = _Chunk(pipeline, columns, directions, entries[chunk], cotangents, steps)
         # A displaced image need not be finite, and then the step is not used.
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
@@ -231,15 +237,15 @@ class _Chunk:
         return np.asarray((moved[:, 0] - moved[:, 1]) / (2.0 * self.steps[:, None, None]))
 
     def differences(self, usable: npt.NDArray[np.bool_] | None) -> Differences:
-        """The derivatives along each direction; ``usable`` is (J, N, 1)."""
+        """The derivatives along each direction; ``usable`` is (M, J, N, 1)."""
         (image, again), moved = self.evaluate(self.sample, self.scene, self.steps)
         if usable is not None:
-            moved = np.where(usable, moved, np.nan)
+            moved = np.where(usable[:, None], moved, np.nan)
         h = self.steps[:, None, None]
         central = (moved[:, 0] - moved[:, 1]) / (2.0 * h)
         second = np.abs(moved[:, 0] - 2.0 * image + moved[:, 1])
         change, shading, geometry = self.conditions()
-        noise = ROUNDINGS * EPS * (change + np.abs(image))
+        noise = ROUNDINGS * EPS * (change + np.abs(image)) + UNDERFLOW["f64"]
         # A displaced image may be brighter than the image itself.
         noise_moved = noise + ROUNDINGS * EPS * np.fmax(np.abs(moved[:, 0]), np.abs(moved[:, 1]))
         jitter = _jitter(second, noise_moved[:, -1], image)
@@ -250,7 +256,7 @@ class _Chunk:
         causes[~trusted] = Place.kink
         if usable is not None:
             # An extrapolation and its bound rest on three steps, and on all smaller ones.
-            causes[~trusted & ~usable[-3:, :, 0].all(axis=0)] = Place.visibility
+            causes[~trusted & ~usable[:, -3:, :, 0].all(axis=1)] = Place.visibility
         defined = np.isfinite(image) & np.isfinite(moved).any(axis=(1, 2))
         causes[(causes != Place.visibility) & ~defined.all(axis=2)] = Place.undefined
         return Differences(values, bounds, causes, central, shading, geometry, image, noise, jitter, repeats)
@@ -284,8 +290,8 @@ class _Chunk:
 
     def slopes(self, sample: PixelSample, scene: SceneValues, stretch: float = 0.0) -> tuple[Array, Array]:
         """The image (N, C) and its central differences (M, N, C) of one step."""
-        (image, _), moved = self.evaluate(sample, scene, np.array([_NUDGED_STEP]), stretch)
-        return image, (moved[:, 0, 0] - moved[:, 1, 0]) / (2.0 * _NUDGED_STEP)
+        (image, _), moved = self.evaluate(sample, scene, np.array([NUDGED_STEP]), stretch)
+        return image, (moved[:, 0, 0] - moved[:, 1, 0]) / (2.0 * NUDGED_STEP)
 
 
 def _jitter(second: Array, noise: Array, image: Array) -> Array:

@@ -116,6 +116,18 @@ def test_a_column_of_which_little_can_be_compared(mode):
 
 @pytest.mark.usefixtures("precision")
 @pytest.mark.parametrize("mode", MODES)
+def test_an_image_that_underflows_cannot_be_compared(mode):
+    """Below the normal numbers an image changes in steps, which are no kinks of a shader."""
+    shader = tdr.LambertianShader(ambient=2.3e-308, diffuse=5e-324)
+    pipeline = tdr.Pipeline(tdr.TriangleMesh.sphere(2), light_array=TILTED, shader=shader, resolution=(19, 22))
+    _, result = checked(pipeline, mode, parameters=["mesh.rotation", "shader.ambient"])
+    verdicts = {check.column.name: check.verdict for check in result.columns}
+    assert verdicts.pop("shader.ambient") is Verdict.passed
+    assert set(verdicts.values()) == {Verdict.not_comparable}, said(result)
+
+
+@pytest.mark.usefixtures("precision")
+@pytest.mark.parametrize("mode", MODES)
 def test_kinks_that_no_light_explains_are_no_excuse(mode, tmp_path):
     """The current value of a parameter is where the shader's formula bends."""
     file = tmp_path / "shader.py"
