@@ -98,7 +98,7 @@ def _repetition(entries: Entries) -> list[str]:
 
 
 def _not_finite(entries: Entries, circumstances: Circumstances) -> list[str]:
-    bad = ~np.isfinite(entries.tested)
+    bad = entries.not_finite
     if not bad.any():
         return []
     where_finite = bad if circumstances.image_finite else bad & entries.comparable

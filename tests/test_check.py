@@ -71,8 +71,8 @@ SMALL = {
         tdr.MeshConfig(translation=[0.476, 0.0, 0.1], rotation=[0.05, 1.3, 0.0], scale=0.5),
         resolution=(39, 27),
     ),
-    # A highlight is gone to both sides at steps that are longer than l + v; where it is below the rounding of the image,
-    # nothing else shows that.
+    # At steps that are longer than l + v a highlight is gone to both sides; where it is below the rounding of the
+    # image, nothing else shows that.
     "a light from nearly straight behind": lambda: tdr.Pipeline(
         tdr.TriangleMesh.sphere(3),
         tdr.OrthographicCamera(height=2.2),
