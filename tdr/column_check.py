@@ -58,8 +58,7 @@ def judge_column(
     out_of_tolerance = int(np.count_nonzero(excess > 1.0))
     failed = out_of_tolerance > 0
     # Where nothing can be compared, a derivative must be a number at least if the image is one.
-    image = np.isfinite(comparison.estimated.image)
-    failed |= bool((~np.isfinite(entries.tested) & image).any())
+    failed |= bool((entries.not_finite & np.isfinite(comparison.estimated.image)).any())
     if entries.repetition is not None:
         failed |= not np.array_equal(entries.tested, entries.repetition, equal_nan=True)
     forward_error = None
@@ -78,6 +77,7 @@ def judge_column(
         verdict = Verdict.failed
     elif np.count_nonzero(counts.any(axis=1)) < ENOUGH * len(counts):
         verdict = Verdict.not_comparable
+    findings += _no_half_vector(entries, counts, verdict)
     finite = counts & np.isfinite(entries.tested)
     tested, reference = (np.where(finite, a, 0.0) for a in (entries.tested, entries.reference))
     norm = float(np.linalg.norm(reference) * np.linalg.norm(tested))
@@ -111,6 +111,20 @@ def _is_rounding(entries: Entries) -> bool:
     """Whether a column is not exactly zero, but nowhere larger than what it is compared to may be off by."""
     magnitude = np.fmax(np.abs(entries.tested), np.abs(entries.reference))[entries.comparable]
     return bool(magnitude.any() and (magnitude <= entries.tolerance[entries.comparable]).all())
+
+
+def _no_half_vector(entries: Entries, counts: npt.NDArray[np.bool_], verdict: Verdict) -> list[str]:
+    """What a light that shines straight towards the camera does to a column, if it does much."""
+    assert entries.singular is not None  # noqa: S101
+    left_out = int(np.count_nonzero(entries.singular & ~counts.any(axis=1)))
+    bad = int(np.count_nonzero(~np.isfinite(entries.tested) & ~entries.not_finite))
+    if not bad and (not left_out or verdict is not Verdict.not_comparable):
+        return []
+    infinite = f" {bad} entries there are not finite." if bad else ""
+    return [
+        f"At {left_out} of {len(counts)} pixels a light shines straight towards the camera, so that no half vector "
+        f"exists, and nothing can be compared.{infinite} Turn the light or the camera a little to have them checked."
+    ]
 
 
 def _over_budget(places: npt.NDArray[np.uint8], surroundings: Surroundings) -> list[str]:

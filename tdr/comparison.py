@@ -16,7 +16,17 @@ import numpy.typing as npt
 
 from tdr.check_result import COMPARED, Place
 from tdr.config import Method
-from tdr.finite_difference import EPS, ROUNDINGS, Differences, differences, scales, visibility_changes
+from tdr.finite_difference import (
+    EPS,
+    NUDGED_STEP,
+    ROUNDINGS,
+    STEPS,
+    UNDERFLOW,
+    Differences,
+    differences,
+    scales,
+    visibility_changes,
+)
 from tdr.jacobian_images import JacobianImages
 from tdr.parameters import Column, Reads
 from tdr.pipeline import Pipeline
@@ -32,8 +42,15 @@ USEFUL = 1e-2
 EDGE = 2.0**-12
 # How near to a pixel's centre, in pixels, an edge may pass over it within the least steps.
 NEAR = 2.0**-6
-# What underflow may cost: the least normal number times what later factors may multiply it by.
-UNDERFLOW = {"f32": float(np.finfo(np.float32).tiny) * 2.0**20, "f64": float(np.finfo(np.float64).tiny) * 2.0**20}
+# A function of the half vector l + v is analytic as long as l + v is displaced by less than its length: at its zero it
+# cannot be normalized. Beyond that radius of convergence differences may agree with each other and be wrong: to both
+# sides a highlight is gone, say. By Cauchy's estimate the k-th term of the Taylor series falls as (step / radius)**k,
+# so up to this part of it the terms that are left out are at most a sixteenth of those that the bound rests on.
+ANALYTIC = 0.25
+# Where l + v is shorter than this, rounding is not measured: it is by differences of a step that is too long.
+OPPOSITE = NUDGED_STEP / ANALYTIC
+# What turns l + v; what else moves mesh or camera leaves the pixel's ray as it is.
+_TURNING = ("light.direction", "camera.rotation", "camera.fov")
 
 
 @dataclass(frozen=True)
@@ -97,21 +114,22 @@ def compare(
     """
     units = scales(pipeline, columns)
     entries, cotangents = surroundings.entries, images.cotangents
+    beyond = surroundings.beyond_half_vector(columns, np.diag(units), STEPS)
     if moving:
         parts = []
-        for column, unit in zip(columns, units, strict=True):
+        for column, unit, excluded in zip(columns, units, beyond, strict=True):
             step = np.array([[unit]])
-            moves = column.parameter.reads is Reads.POSE
-            changes = visibility_changes(pipeline, [column], step[0])[:, entries] if moves else None
-            parts.append(differences(pipeline, [column], step, entries, cotangents, changes=changes))
+            if column.parameter.reads is Reads.POSE:
+                excluded = excluded | visibility_changes(pipeline, [column], step[0])[:, entries]
+            parts.append(differences(pipeline, [column], step, entries, cotangents, excluded=excluded))
     else:
-        parts = [differences(pipeline, columns, np.diag(units), entries, cotangents)]
+        parts = [differences(pipeline, columns, np.diag(units), entries, cotangents, excluded=beyond)]
     tested = np.stack([surroundings.of_image(images.column(column)) for column in columns])
     magnitude = np.empty_like(tested)
     for parameter in {column.parameter for column in columns}:
         of_parameter = [column.parameter == parameter for column in columns]
         magnitude[of_parameter] = np.nan_to_num(np.abs(tested[of_parameter]), posinf=0.0).max(axis=0)
-    comparison = _comparison(images, surroundings, tested, magnitude, parts, units[:, None, None])
+    comparison = _comparison(images, surroundings, tested, magnitude, parts, units[:, None, None], beyond)
     if images.method == Method.finite_difference.value:
         assert reverse is not None  # noqa: S101
         return replace(comparison, reference=reverse)
@@ -134,14 +152,17 @@ def compare_direction(
         The comparison; its one column is the direction.
     """
     entries = surroundings.entries
-    estimated = differences(pipeline, images.columns, direction[None], entries, images.cotangents, steps=steps)
+    beyond = surroundings.beyond_half_vector(images.columns, direction[None], steps)
+    estimated = differences(
+        pipeline, images.columns, direction[None], entries, images.cotangents, steps=steps, excluded=beyond
+    )
     tested = np.zeros((1, len(entries), len(images.cotangents)))
     magnitude = np.zeros_like(tested)
     for column, part in zip(images.columns, direction, strict=True):
         contribution = part * surroundings.of_image(images.column(column))
         tested += contribution
         magnitude += np.nan_to_num(np.abs(contribution), posinf=0.0)
-    return _comparison(images, surroundings, tested, magnitude, [estimated], np.ones((1, 1, 1)))
+    return _comparison(images, surroundings, tested, magnitude, [estimated], np.ones((1, 1, 1)), beyond)
 
 
 def _comparison(
@@ -151,6 +172,7 @@ def _comparison(
     magnitude: Array,
     parts: Sequence[Differences],
     units: Array,
+    beyond: Mask,
 ) -> Comparison:
     def joined(name: str) -> Array:
         return np.concatenate([getattr(part, name) for part in parts])
@@ -164,13 +186,15 @@ def _comparison(
     tolerance = joined("bounds") / units + rounding + UNDERFLOW[images.precision]
     causes = joined("causes")
     image = parts[-1].image
+    # The least three steps are what a derivative takes at least.
+    causes = np.where((causes == Place.visibility) & beyond[:, -3:].any(axis=1), Place.highlight_edge, causes)
     places = np.where(causes == 0, surroundings.place, causes).astype(np.uint8)
     edges = surroundings.edges()
     places = np.where((causes == Place.kink) & (edges > 0), edges, places)
     uncertain = (tolerance > USEFUL * _typical(reference, tolerance, image, units)).any(axis=2)
     places[(causes == 0) & uncertain] = Place.imprecise
-    # Where the light comes straight from behind, a half vector is the ratio of two numbers that are both zero but for
-    # their rounding; what its derivative is there, nobody can say.
+    # Where a light shines straight towards the camera, a half vector is the ratio of two numbers that are both zero but
+    # for their rounding; what its derivative is there, nobody can say.
     wrong = ~(np.abs(tested - reference) <= tolerance).all(axis=2)
     places[wrong & (causes == 0) & surroundings.opposite()] = Place.highlight_edge
     return Comparison(tested, reference, tolerance, rounding, places, parts[-1])
@@ -274,8 +298,32 @@ class Surroundings:
 
     def opposite(self) -> Mask:
         """(N,) whether a light shines straight towards the camera, so that no half vector exists."""
-        between = self.to_eye()[:, None] - self._pipeline.light_array.directions()
-        return np.asarray((np.linalg.norm(between, axis=2) <= EDGE).any(axis=1))
+        return np.asarray((self.half_vectors() <= OPPOSITE).any(axis=0))
+
+    def half_vectors(self) -> Array:
+        """(lights, N) the length of l + v, the sum of the unit vectors to the light and to the camera."""
+        between = self.to_eye() - self._pipeline.light_array.directions()[:, None]
+        return np.asarray(np.linalg.norm(between, axis=2))
+
+    def beyond_half_vector(self, columns: Sequence[Column], directions: Array, steps: Array) -> Mask:
+        """At which steps a half vector may be too far from where it is to be analytic.
+
+        Args:
+            columns: D columns.
+            directions: (M, D), as for :func:`tdr.finite_difference.differences`.
+            steps: (J,).
+
+        Returns:
+            (M, J, N).
+        """
+        lengths = self.half_vectors()
+        speeds = np.zeros((len(directions), len(lengths)))
+        for column, parts in zip(columns, np.abs(directions).T, strict=True):
+            if column.parameter.name in _TURNING:
+                lights = column.index[:1] if column.parameter.per_light else range(len(lengths))
+                speeds[:, list(lights)] += parts[:, None]
+        displaced = speeds[:, None, :, None] * steps[:, None, None]
+        return np.asarray((displaced > ANALYTIC * lengths).any(axis=2))
 
     def edges(self) -> npt.NDArray[np.uint8]:
         """(N,) where the surface is parallel to a light or at the edge of its highlight; 0 elsewhere."""

@@ -44,7 +44,7 @@ def diagnose_image(circumstances: Circumstances) -> tuple[str, ...]:
     if not noise > allowed:
         return ()
     if like_float32(noise):
-        causes = "a value passes through float32: a cast, or a buffer of float32"
+        causes = "a value passes through float32: a cast, or a buffer of float32; or it is searched for so closely"
     elif noise < FLOAT32:
         causes = "large numbers that nearly cancel"
     else:
@@ -98,7 +98,7 @@ def _repetition(entries: Entries) -> list[str]:
 
 
 def _not_finite(entries: Entries, circumstances: Circumstances) -> list[str]:
-    bad = ~np.isfinite(entries.tested)
+    bad = entries.not_finite
     if not bad.any():
         return []
     where_finite = bad if circumstances.image_finite else bad & entries.comparable

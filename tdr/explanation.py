@@ -56,6 +56,7 @@ class Entries:
         tolerance: (N, C) by how much they may differ.
         comparable: (N, C) whether an entry counts.
         repetition: (N, C) what the run computed when asked again; None where it was not.
+        singular: (N,) where the scene has a singular point, at which an entry need not be a number; None for nowhere.
     """
 
     column: Column
@@ -65,6 +66,13 @@ class Entries:
     tolerance: Array
     comparable: Mask
     repetition: Array | None = None
+    singular: Mask | None = None
+
+    @property
+    def not_finite(self) -> Mask:
+        """(N, C) the entries that are no numbers, though there is no singular point."""
+        bad = ~np.isfinite(self.tested)
+        return bad if self.singular is None else bad & ~self.singular[:, None]
 
     @property
     def difference(self) -> Array:

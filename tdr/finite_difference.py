@@ -13,10 +13,13 @@ An extrapolation is trusted only where f looks smooth between its steps: the slo
 How far rounding moves a value is measured: an algorithm of n rounded operations gives the exact result for data that
 are off by about sqrt(n) roundings, so the change of the value under small random changes of all that it is computed
 from, times ``ROUNDINGS``, is what rounding can do (Kenney & Laub 1994, "Small-sample statistical condition estimates").
+That is what float64 explains. An image that passes through something coarser, such as float32, is a staircase; that is
+measured by itself, from values at equal distances that are so short that a smooth function is all but straight.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,12 +41,22 @@ ROUNDINGS = 30.0
 # reporting of grid refinement studies", equation 13).
 SAFETY = 3.0
 EPS = float(np.finfo(np.float64).eps)
+# What underflow may cost: the least normal number times what later factors may multiply it by. It is absolute: an
+# operation gives (x op y) (1 + delta) + eta, where eta is not 0 below the normal numbers (Higham 2002, "Accuracy and
+# stability of numerical algorithms", equation 2.8).
+UNDERFLOW = {"f32": float(np.finfo(np.float32).tiny) * 2.0**20, "f64": float(np.finfo(np.float64).tiny) * 2.0**20}
 
 # What is changed to see what rounding does, how far, and the step at which derivatives are taken then. A triangle that
 # is seen edge-on is another one after the larger change.
 _NUDGES = ((Reads.SHADING, 2.0**-16), (Reads.SHADING, 2.0**-16), (Reads.POSE, 2.0**-16), (Reads.POSE, 2.0**-40))
-_NUDGED_STEP = 2.0**-12
+NUDGED_STEP = 2.0**-12
 _APART = 2.0**-4
+# Where the image is evaluated to see how coarse it is: at equal distances, all to one side of 0, where a kink or a jump
+# at the parameter's value itself plays no part. The first few values show whether it is.
+_PROBE: Array = STEPS[-1] * np.arange(1.0, 33.0)
+_FEW = 6
+# What is coarse is so at all pixels; a kink or a jump between the values is at a few.
+_COARSE = 0.05
 
 # Pixels times scenes that are evaluated at a time: 24 bytes each.
 _EVALUATIONS = 1 << 21
@@ -94,7 +107,7 @@ def differences(
     cotangents: Array,
     *,
     steps: Array = STEPS,
-    changes: npt.NDArray[np.bool_] | None = None,
+    excluded: npt.NDArray[np.bool_] | None = None,
 ) -> Differences:
     """Differentiate the image along directions in the space of some columns.
 
@@ -107,18 +120,20 @@ def differences(
         entries: (N,) entries of the list of covered pixels.
         cotangents: (C, 3).
         steps: (J,) at least 3, each a quarter of the one before.
-        changes: (J, N), whether a pixel sees another triangle at a step or its opposite, so that the step must not be
-            used for it; by default none.
+        excluded: (M, J, N), or what broadcasts to it: which steps must not be used, because the pixel sees another
+            triangle at the step or its opposite, or there is a singular point on the way; by default none.
 
     Returns:
         The derivatives along each direction, per unit of it, and their bounds.
     """
-    scenes = len(directions) * (2 * len(steps) + 2 * len(_NUDGES)) + 1 + len(_NUDGES)
+    scenes = len(directions) * (2 * len(steps) + _FEW + 2 * len(_NUDGES)) + 1 + len(_NUDGES)
     size = max(1, _EVALUATIONS // scenes)
     chunks = [slice(start, start + size) for start in range(0, max(1, len(entries)), size)]
     parts = []
+    if excluded is not None:
+        excluded = np.broadcast_to(excluded, (len(directions), len(steps), len(entries)))
     for chunk in chunks:
-        usable = None if changes is None else ~changes[:, chunk, None]
+        usable = None if excluded is None else ~excluded[:, :, chunk, None]
         part = _Chunk(pipeline, columns, directions, entries[chunk], cotangents, steps)
         # A displaced image need not be finite, and then the step is not used.
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
@@ -217,32 +232,37 @@ class _Chunk:
         self.layout = pipeline.layout()
 
     def evaluate(
-        self, sample: PixelSample, scene: SceneValues, steps: Array, stretch: float = 0.0
-    ) -> tuple[Array, Array]:
-        """The image twice, (2, N, C), and displaced by each step and its opposite, (M, 2, J, N, C)."""
-        signed = np.concatenate([steps, -steps])
+        self, sample: PixelSample, scene: SceneValues, steps: Array, probe: Array = _PROBE[:0], stretch: float = 0.0
+    ) -> tuple[Array, Array, Array]:
+        """The image twice, (2, N, C), and displaced: by each step and its opposite, (M, 2, J, N, C); by the probe."""
+        signed = np.concatenate([steps, -steps, probe])
         scenes = [scene.displaced(self.columns, h * direction) for direction in self.directions for h in signed]
         image = evaluate(sample, [scene, scene, *scenes], self.layout, stretch) @ self.cotangents.T
-        return image[:2], image[2:].reshape(len(self.directions), 2, len(steps), *image.shape[1:])
+        moved = image[2:].reshape(len(self.directions), len(signed), *image.shape[1:])
+        there_and_back = moved[:, : 2 * len(steps)].reshape(len(moved), 2, len(steps), *image.shape[1:])
+        return image[:2], there_and_back, moved[:, 2 * len(steps) :]
 
     def central(self) -> Array:
         """The central difference of each step, (M, J, N, C)."""
-        _, moved = self.evaluate(self.sample, self.scene, self.steps)
+        _, moved, _ = self.evaluate(self.sample, self.scene, self.steps)
         return np.asarray((moved[:, 0] - moved[:, 1]) / (2.0 * self.steps[:, None, None]))
 
     def differences(self, usable: npt.NDArray[np.bool_] | None) -> Differences:
-        """The derivatives along each direction; ``usable`` is (J, N, 1)."""
-        (image, again), moved = self.evaluate(self.sample, self.scene, self.steps)
+        """The derivatives along each direction; ``usable`` is (M, J, N, 1)."""
+        (image, again), moved, probe = self.evaluate(self.sample, self.scene, self.steps, _PROBE[:_FEW])
         if usable is not None:
-            moved = np.where(usable, moved, np.nan)
+            moved = np.where(usable[:, None], moved, np.nan)
         h = self.steps[:, None, None]
         central = (moved[:, 0] - moved[:, 1]) / (2.0 * h)
         second = np.abs(moved[:, 0] - 2.0 * image + moved[:, 1])
         change, shading, geometry = self.conditions()
-        noise = ROUNDINGS * EPS * (change + np.abs(image))
+        noise = ROUNDINGS * EPS * (change + np.abs(image)) + UNDERFLOW["f64"]
         # A displaced image may be brighter than the image itself.
         noise_moved = noise + ROUNDINGS * EPS * np.fmax(np.abs(moved[:, 0]), np.abs(moved[:, 1]))
-        jitter = _jitter(second, noise_moved[:, -1], image)
+        jitter = np.zeros_like(noise_moved[:, -1])
+        if _coarse(_roughness(probe, noise_moved[:, -1])).any():
+            _, _, probe = self.evaluate(self.sample, self.scene, self.steps[:0], _PROBE)
+            jitter = _jitter(_roughness(probe, noise_moved[:, -1]), second, noise_moved[:, -1], image)
         repeats = np.array_equal(image, again, equal_nan=True)
         values, bounds = _extrapolated(central, second, h, np.fmax(noise_moved, jitter[:, None]))
         causes = np.zeros(values.shape[:2], dtype=np.uint8)
@@ -250,7 +270,7 @@ class _Chunk:
         causes[~trusted] = Place.kink
         if usable is not None:
             # An extrapolation and its bound rest on three steps, and on all smaller ones.
-            causes[~trusted & ~usable[-3:, :, 0].all(axis=0)] = Place.visibility
+            causes[~trusted & ~usable[:, -3:, :, 0].all(axis=1)] = Place.visibility
         defined = np.isfinite(image) & np.isfinite(moved).any(axis=(1, 2))
         causes[(causes != Place.visibility) & ~defined.all(axis=2)] = Place.undefined
         return Differences(values, bounds, causes, central, shading, geometry, image, noise, jitter, repeats)
@@ -284,27 +304,45 @@ class _Chunk:
 
     def slopes(self, sample: PixelSample, scene: SceneValues, stretch: float = 0.0) -> tuple[Array, Array]:
         """The image (N, C) and its central differences (M, N, C) of one step."""
-        (image, _), moved = self.evaluate(sample, scene, np.array([_NUDGED_STEP]), stretch)
-        return image, (moved[:, 0, 0] - moved[:, 1, 0]) / (2.0 * _NUDGED_STEP)
+        (image, _), moved, _ = self.evaluate(sample, scene, np.array([NUDGED_STEP]), stretch=stretch)
+        return image, (moved[:, 0, 0] - moved[:, 1, 0]) / (2.0 * NUDGED_STEP)
 
 
-def _jitter(second: Array, noise: Array, image: Array) -> Array:
-    """By how much the image (N, C) jitters beyond its noise when displaced, (M, N, C), from its second differences."""
-    # From step to step a second difference shrinks 16-fold where the image is smooth, and 4-fold where it has a kink.
-    left = np.nan_to_num(second[:, -1] - second[:, -2] / 4.0)
-    brightest = np.max(np.abs(image[np.isfinite(image)]), initial=0.0)
-    # Beside a kink a little is left too, because the image bends.
-    jitter = np.where((left > 4.0 * noise) & (left > 0.25 * second[:, -1]), left, 0.0)
-    # Where the image jumps, a second difference is the same at every step; rounding makes it another at each.
-    jumps = np.ptp(second[:, -3:], axis=1) < 0.1 * second[:, -1]
-    for along, same in zip(jitter, jumps, strict=True):
-        if np.count_nonzero(same & (along > 0.0)) > 0.5 * np.count_nonzero(along):
-            along.fill(0.0)
-        elif np.count_nonzero(along) > 0.05 * along.size:
-            # What is rounded too coarsely jitters everywhere, even where the last steps happen not to show it.
-            share = np.max(along / np.maximum(np.abs(image), 1e-3 * brightest))
-            np.maximum(along, share * np.abs(image), out=along)
-    return jitter
+def _roughness(probe: Array, noise: Array) -> Array:
+    """By how much values (M, P, N, C) at equal distances are seen to be rounded, (M, N, C); 0 where within ``noise``.
+
+    Where rounding errors are independent, with a standard deviation s, the mean square of their k-th differences is
+    (2k choose k) s**2, whatever k is; that of a smooth function falls with k. So it is rounding if the third and the
+    fifth differences give the same s but for a factor of 4. An error of 3 s is never exceeded by one that is uniform,
+    as on a staircase, and hardly ever by one that is normal.
+    (More & Wild 2011, "Estimating computational noise".)
+    """
+    third, fifth = (
+        np.sqrt(np.mean(np.diff(probe, n=order, axis=1) ** 2, axis=1) / math.comb(2 * order, order)) for order in (3, 5)
+    )
+    return np.where((3.0 * third > noise) & (fifth > third / 4.0), 3.0 * third, 0.0)
+
+
+def _coarse(roughness: Array) -> npt.NDArray[np.bool_]:
+    """(M,) along which directions the image is coarse everywhere, and not only bent or broken at a few pixels."""
+    return np.asarray(np.count_nonzero(roughness, axis=(1, 2)) > _COARSE * roughness[0].size)
+
+
+def _jitter(roughness: Array, second: Array, noise: Array, image: Array) -> Array:
+    """By how much the image (N, C) jitters beyond its noise when displaced, (M, N, C).
+
+    A pixel is as coarse along all directions, also where the values do not show it because they lie on one step; but
+    not along those that do not change what is rounded, where its second differences are 0.
+    """
+    coarse = _coarse(roughness)
+    seen = roughness[coarse]
+    pixel = np.sqrt(np.sum(seen * seen, axis=0) / np.maximum(np.count_nonzero(seen, axis=0), 1))
+    if not pixel.any():
+        return np.zeros_like(roughness)
+    brightness = np.maximum(np.abs(image), 1e-3 * np.max(np.abs(image[np.isfinite(image)]), initial=0.0) or 1.0)
+    pixel = np.fmax(pixel, np.quantile((pixel / brightness)[pixel > 0.0], 0.95) * brightness)
+    rough = np.fmax.reduce(second, axis=1) > 4.0 * noise
+    return np.where(coarse[:, None, None] | rough, pixel, 0.0)
 
 
 def _extrapolated(central: Array, second: Array, h: Array, noise: Array) -> tuple[Array, Array]:

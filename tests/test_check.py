@@ -71,6 +71,15 @@ SMALL = {
         tdr.MeshConfig(translation=[0.476, 0.0, 0.1], rotation=[0.05, 1.3, 0.0], scale=0.5),
         resolution=(39, 27),
     ),
+    # At steps that are longer than l + v a highlight is gone to both sides; where it is below the rounding of the
+    # image, nothing else shows that.
+    "a light from nearly straight behind": lambda: tdr.Pipeline(
+        tdr.TriangleMesh.sphere(3),
+        tdr.OrthographicCamera(height=2.2),
+        tdr.DirectionalLightArray(direction=[[3e-4, 1.2e-4, 1.0]]),
+        tdr.BlinnPhongShader(shininess=24.0),
+        resolution=(24, 24),
+    ),
     "flat faces": lambda: tdr.Pipeline(tdr.TriangleMesh.sphere(0), light_array=TILTED, resolution=(11, 11)),
 }  # fmt: skip
 

@@ -116,6 +116,62 @@ def test_a_column_of_which_little_can_be_compared(mode):
 
 @pytest.mark.usefixtures("precision")
 @pytest.mark.parametrize("mode", MODES)
+def test_an_image_that_underflows_cannot_be_compared(mode):
+    """Below the normal numbers an image changes in steps, which are no kinks of a shader."""
+    shader = tdr.LambertianShader(ambient=2.3e-308, diffuse=5e-324)
+    pipeline = tdr.Pipeline(tdr.TriangleMesh.sphere(2), light_array=TILTED, shader=shader, resolution=(19, 22))
+    _, result = checked(pipeline, mode, parameters=["mesh.rotation", "shader.ambient"])
+    verdicts = {check.column.name: check.verdict for check in result.columns}
+    assert verdicts.pop("shader.ambient") is Verdict.passed
+    assert set(verdicts.values()) == {Verdict.not_comparable}, said(result)
+
+
+@pytest.mark.usefixtures("precision")
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("beside", [0.0, 1e-30, 1e-18, 1e-9, 1e-5])
+def test_a_light_straight_towards_the_camera_is_said_and_no_failure(mode, beside):
+    """There is no half vector; rounding alone decides about the highlight, and its derivative may overflow."""
+    lights = tdr.DirectionalLightArray(direction=[[beside, 0.0, 1.0], [1.0, -1.0, -1.0]])
+    shader = tdr.BlinnPhongShader(shininess=2.0)
+    pipeline = tdr.Pipeline(
+        tdr.TriangleMesh.sphere(2),
+        tdr.OrthographicCamera(position=[0.0, 0.0, 3.5]),
+        lights,
+        shader,
+        resolution=(14, 15),
+    )
+    _, result = checked(pipeline, mode, parameters=["light.direction", "mesh.albedo"])
+    by_name = {check.column.name: check for check in result.columns}
+    check = by_name["light.direction.0.x"]
+    assert check.verdict is Verdict.not_comparable, said(result)
+    (finding,) = check.findings
+    left_out = check.places[Place.highlight_edge]
+    assert f"At {left_out} of {result.sampled} pixels a light shines straight towards the camera" in finding
+    assert result.verdict is Verdict.not_comparable, said(result)
+    if beside in (0.0, 1e-5):  # elsewhere rounding decides about this light's share of what the others are added to
+        for name in ("light.direction.1.x", "mesh.albedo.r"):
+            assert by_name[name].verdict is Verdict.passed, said(result)
+            assert not by_name[name].findings
+
+
+@pytest.mark.usefixtures("f64")
+def test_what_is_not_finite_elsewhere_is_no_singular_point():
+    """One light shines straight towards the camera at the pixels in the middle; a NaN is put beside them."""
+    lights = tdr.DirectionalLightArray(direction=[[0.0, 0.0, 1.0]])
+    pipeline = tdr.Pipeline(WALL, tdr.PerspectiveCamera(position=[0.0, 0.0, 2.0]), lights, resolution=(15, 15))
+    jacobian, before = checked(pipeline, parameters=["light.color"])
+    assert before.verdict is Verdict.passed, said(before)
+    for pixel, verdict in (((7, 7), Verdict.passed), ((7, 3), Verdict.failed)):
+        values = jacobian["light.color"].copy()
+        values[(*pixel, 0, 0, 0)] = np.nan
+        changed = dataclasses.replace(jacobian, values={"light.color": values})
+        after = check_jacobian(pipeline, changed, "full")
+        assert after.columns[0].out_of_tolerance == (verdict is Verdict.failed)
+        assert any("not finite" in finding for finding in after.columns[0].findings)
+
+
+@pytest.mark.usefixtures("precision")
+@pytest.mark.parametrize("mode", MODES)
 def test_kinks_that_no_light_explains_are_no_excuse(mode, tmp_path):
     """The current value of a parameter is where the shader's formula bends."""
     file = tmp_path / "shader.py"

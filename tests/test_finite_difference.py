@@ -256,7 +256,7 @@ def test_steps_at_which_another_triangle_is_seen_are_not_used():
     changes[:-2, 6] = True  # two are left, too few
     changes[:4, 7] = True
     changes[3:, 8] = True  # three are left, but the small ones must be good too
-    columns, estimated = columns_and_differences(pipeline, changes=changes)
+    columns, estimated = columns_and_differences(pipeline, excluded=changes)
     expected = np.zeros(estimated.causes.shape)
     expected[:, [5, 6, 8]] = Place.visibility
     np.testing.assert_array_equal(estimated.causes, expected)
@@ -287,7 +287,7 @@ def test_chunks_do_not_show(monkeypatch):
     """What is random in them differs: the noise, and so which step is taken where several are nearly as good."""
     pipeline = pipeline_of()
     _, whole = columns_and_differences(pipeline)
-    scenes = len(whole.values) * (2 * len(STEPS) + 8) + 5
+    scenes = len(whole.values) * (2 * len(STEPS) + 6 + 8) + 5
     monkeypatch.setattr("tdr.finite_difference._EVALUATIONS", 7 * scenes)
     assert whole.image.shape[0] % 7 != 0
     _, chunked = columns_and_differences(pipeline)
