@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -73,6 +74,7 @@ class TrackingProcess:
 
 
 _store: TrackingStore | None = None
+_busy = threading.Lock()
 
 
 def _serve(settings: TrackingConfig, root: Path) -> None:
@@ -80,7 +82,18 @@ def _serve(settings: TrackingConfig, root: Path) -> None:
     # Ctrl-C reaches the whole group; the run's process decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _store = TrackingStore(settings, root)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End when the run's process was killed, which would otherwise be waited for without end."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # noqa: S101
+    parent.join()
+    with _busy:  # what was being sent is sent to its end
+        os._exit(1)
 
 
 def _call(method: str, arguments: tuple[Any, ...]) -> Any:
-    return getattr(_store, method)(*arguments)
+    with _busy:
+        return getattr(_store, method)(*arguments)
