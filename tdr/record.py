@@ -42,7 +42,8 @@ class RunRecord:
             ``tdr.nonfinite_metrics``.
         tags: what the UI can also search for.
         images: pictures for the UI's image grid, relative to ``output_dir``, listed there by that name less its suffix.
-        description: Markdown, shown on the run's page above ``figure.png``.
+        description: Markdown, shown on the run's page above ``figure.png``; pictures in it are named by their files,
+            relative to ``output_dir``.
         parent_run_id: the sweep's run that this one belongs to.
         uid: what the run is recognised by when it is uploaded again.
     """

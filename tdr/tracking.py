@@ -260,8 +260,10 @@ class TrackingStore:
         with _request_timeout(ANSWER_TIMEOUT):
             run = self._client.create_run(self._experiment_id, start_time, _texts(tags), record.name)
         run_id = str(run.info.run_id)
-        figure = f"\n\n![{FIGURE}](get-artifact?path={FIGURE}&run_uuid={run_id})"
-        description = record.description + (figure if (record.output_dir / FIGURE).is_file() else "")
+        figure = f"\n\n![{FIGURE}]({FIGURE})" if (record.output_dir / FIGURE).is_file() else ""
+        # The UI finds a picture by the run's id, which is known only now.
+        pictures = rf"![\1](get-artifact?path=\2&run_uuid={run_id})"
+        description = re.sub(r"!\[([^]]*)\]\(([\w./-]+)\)", pictures, record.description + figure)
         try:
             with _request_timeout(UPLOAD_TIMEOUT):
                 self._log_batch(run_id, record.params, record.metrics, {DESCRIPTION: description})
