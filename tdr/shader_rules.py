@@ -20,8 +20,8 @@ RULES = {
         "Leave them out: Taichi runs already.",
     ),
     "long loop": (
-        "Run-time loops that carry a local through more than 30 trips end the process when it is differentiated.",
-        "Write for i in ti.static(range(n)), with fewer trips.",
+        "Run-time loops that carry a local through more than 30 trips end the process in the reverse pass.",
+        "Write for i in ti.static(range(n)).",
     ),
     "index update": (
         "A local vector that is read and written at a run-time index ends the process when it is differentiated.",

@@ -104,6 +104,7 @@ class _FunctionScan(ast.NodeVisitor):
         self.arguments = {argument.arg for argument in function.args.args}
         self.locals: set[str] = set()
         self.integers: set[str] = set()  # locals that began as an integer
+        self.known: dict[str, int] = {}  # locals that were stored once, and the integer that they are
         self.clamped: set[str] = set()  # locals that may be exactly 0
         self.static: set[str] = set()  # variables of static loops
         self.indexed: dict[str, set[type]] = {}  # local vectors, and how run-time indices access them
@@ -254,6 +255,9 @@ class _FunctionScan(ast.NodeVisitor):
                 self.integers.add(target.id)
             if self._may_be_zero(value):
                 self.clamped.add(target.id)
+            self.known.pop(target.id, None)
+            if target.id not in self.locals and isinstance(value, ast.Constant) and isinstance(value.value, int):
+                self.known[target.id] = value.value
             self.locals.add(target.id)
         elif isinstance(target, ast.Subscript):
             root = _name(target.value)
@@ -314,13 +318,15 @@ class _FunctionScan(ast.NodeVisitor):
             return None
 
     def _whole(self, value: ast.expr) -> Any:
-        """An expression of whole numbers that are known before run time: literals, and the file's own.
+        """An expression of whole numbers that are known before run time: literals, the file's, and locals' first.
 
         Raises:
             TypeError: if it is another.
         """
         if isinstance(value, ast.Constant) and isinstance(value.value, int):
             return value.value
+        if isinstance(value, ast.Name) and value.id in self.known:
+            return self.known[value.id]
         if isinstance(value, ast.Name) and value.id in self.module and value.id not in self.arguments | self.locals:
             return self._whole(self.module[value.id])
         if isinstance(value, ast.BinOp) and type(value.op) in _OPERATORS:

@@ -154,6 +154,7 @@ FAILS = {
     ),
     "index that is written": (["c = light.color", "c[3] = 0.0", "return c"], ["line 9: an index must be 0, 1 or 2"]),
     "index of a matrix": (["return ti.Matrix([[1.0, 2.0, 3.0]])[1, 0] * light.color"], ["line 8: an index must be 0;"]),
+    "components": (["return tm.vec3(1.0, 2.0) * light.color"], ["line 8", "gets another number of components"]),
     "slice": (["return surface.albedo[1:4]"], ["line 8: an index must be 0, 1 or 2; got 3."]),
     "index of a number": (["return constants.gain[0] * light.color"], ["line 8: what has an index must be a vector"]),
     "another type": (

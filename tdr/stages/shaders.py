@@ -193,6 +193,8 @@ def explained(shader: Any) -> Iterator[None]:
     except ti.TaichiCompilationError as error:
         lines = re.findall(rf'File "{re.escape(_source_name(file))}", line (\d+)', str(error))
         reason = str(error).strip().splitlines()[-1].rstrip(".")
+        if reason.endswith("== elements.size()"):
+            reason = "a vector or a matrix gets another number of components than it has"
         missing = re.search(r"'Struct\d+' object has no attribute '(\w+)'", reason)
         if missing and lines:
             reason = file.missing_attribute(int(lines[-1]), missing[1])
@@ -218,8 +220,8 @@ def explained(shader: Any) -> Iterator[None]:
 @functools.cache
 def _epitaph(file: ShaderFile) -> str:
     """What is said if the process ends while Taichi compiles or runs a shader."""
-    loops = [str(found.line) for found in violations_in(file.source) if found.rule == "run-time loop"]
-    where = f" (line {', '.join(loops)})" if loops else ""
+    loops = [f"line {found.line}" for found in violations_in(file.source) if found.rule == "run-time loop"]
+    where = f" ({', '.join(loops)})" if loops else ""
     return (
         f"error: {file.where()} the process ended while Taichi compiled or ran the shader. Usual causes: a run-time "
         f"loop of more than 30 trips{where}, an index that a vector or a field does not have, an integer remainder "
