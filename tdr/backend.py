@@ -13,6 +13,7 @@ import os
 import textwrap
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import taichi as ti
     import taichi.math as tm
+    from taichi.lang import impl
     from taichi.lang.ast import ast_transformer_utils
 
 
@@ -44,7 +46,31 @@ def _wrap(text: str, width: int) -> list[str]:
 
 ast_transformer_utils.TextWrapper = _CachingTextWrapper
 
+
+class CodeError(ti.TaichiCompilationError):  # type: ignore[misc]
+    """What code to be compiled must not do, in a user's words; Taichi puts the place before it."""
+
+
+_subscript = impl.subscript
+
+
+def _checked_subscript(ast_builder: Any, value: Any, *indices: Any, **options: Any) -> Any:
+    """Refuse a constant index that a vector or a matrix does not have, at which Taichi ends the process."""
+    if isinstance(value, ti.lang.expr.Expr):
+        if not value.is_tensor():
+            raise CodeError("what has an index must be a vector, a matrix or a field; got a number")
+        for index, size in zip(indices, value.get_shape(), strict=False):
+            last = index.stop - 1 if isinstance(index, slice) and index.stop is not None else index
+            if isinstance(last, int) and last >= size:
+                allowed = ", ".join(map(str, range(size - 1))) + " or " * (size > 1) + str(size - 1)
+                raise CodeError(f"an index must be {allowed}; got {last}")
+    return _subscript(ast_builder, value, *indices, **options)
+
+
+impl.subscript = _checked_subscript
+
 __all__ = [
+    "CodeError",
     "array",
     "compiling_in_float64",
     "compiling_precision",
@@ -89,6 +115,7 @@ def start(precision: Precision | str = Precision.f32, arch: Arch | str = Arch.cp
                 fast_math=False,
                 force_scalarize_matrix=True,
                 enable_fallback=False,
+                unrolling_limit=0,  # no warnings: tdr.shader_rules says what is too long
                 log_level=ti.ERROR,
             )
     except RuntimeError as error:

@@ -186,6 +186,25 @@ def encircle(panel: Picture, marked: npt.NDArray[np.bool_], color: Color) -> Non
     panel[around][line_end & ~line] = color
 
 
+def enlarge(panel: Picture, marked: npt.NDArray[np.bool_], color: Color, over: npt.NDArray[np.bool_]) -> None:
+    """Draw pixels larger than they are, with a dark edge, so that even a single one of them is seen.
+
+    Args:
+        panel: (height, width, 3) sRGB, changed in place; the marked pixels keep their colours.
+        marked: (height, width), which pixels: few.
+        color: of the marks.
+        over: (height, width), which pixels the marks may cover.
+    """
+    reach = max(1, max(marked.shape) // 256)
+    rows, columns = (index[:, None, None] for index in np.nonzero(marked))
+    for around, paint in ((reach + 1, INK), (reach, color)):
+        offsets = np.arange(-around, around + 1)
+        beside = np.broadcast_arrays(rows + offsets[:, None], columns + offsets)
+        down, right = (np.clip(index, 0, size - 1) for index, size in zip(beside, marked.shape, strict=True))
+        free = over[down, right]
+        panel[down[free], right[free]] = paint
+
+
 def _dilate(marked: npt.NDArray[np.bool_], distance: int) -> npt.NDArray[np.bool_]:
     """The pixels that have a marked one at most so far away, across, down and diagonally."""
     for _ in range(2):

@@ -27,9 +27,10 @@ from tdr.canvas import (
     Key,
     Picture,
     encircle,
+    enlarge,
 )
 from tdr.check_report import PLACE_LABELS, both_values, deviation, where
-from tdr.check_result import CheckResult, Place, StepCurve
+from tdr.check_result import COMPARED, CheckResult, Place, StepCurve
 from tdr.drawing import (
     BACKGROUND,
     NOT_FINITE,
@@ -60,6 +61,8 @@ _EXCLUDED = PURPLE
 _OUT_OF_TOLERANCE = VERMILION
 
 _PALER = 0.6  # how far the brightest surface is from its place's colour to white
+_HARD_TO_SEE = 4  # the side of a single pixel, in pixels of the picture
+_SURROUNDINGS = 3  # an excluded pixel is single if so far around it there are, with itself, at most as many
 _EMPTY = 0.02  # the share of blocks that may be without a sample
 _LOW_PERCENTILE = 5  # the colour scale of errors starts at the decade of this one
 _LOWEST_DECADE = -16
@@ -212,17 +215,35 @@ def _place_picture(result: CheckResult, image: npt.NDArray[np.floating], blocks:
     shades = interior + _PALER * np.linspace(0, 1, 256)[:, None] * (255 - interior)
     palette = np.concatenate([[PLACE_COLORS[place] for place in Place], shades]).astype(np.uint8)
     shown = np.where(blocks.place == Place.interior, len(Place) + brightness.astype(np.intp), blocks.place)
-    panel = np.take(palette, shown, axis=0)
+    panel = blocks.zoom.enlarge(np.take(palette, shown, axis=0))
+    notes = ["interior: paler where the rendering is brighter", *blocks.note] if (shown >= len(Place)).any() else []
+    single = _isolated(blocks.place > Place.boundary)
+    if single.any() and blocks.side * blocks.zoom.factor <= _HARD_TO_SEE:
+        compared = blocks.zoom.enlarge(np.isin(blocks.place, COMPARED))
+        for which in map(Place, np.unique(blocks.place[single])):
+            enlarge(panel, blocks.zoom.enlarge(single & (blocks.place == which)), PLACE_COLORS[which], compared)
+        notes.append("single excluded pixels are drawn larger")
     counts = np.bincount(result.place.ravel(), minlength=len(Place))
     group = Group(
         heading=["what the check did at each pixel"],
-        panels=[[blocks.zoom.enlarge(panel)]],
+        panels=[[panel]],
         legend=[
             [Key(PLACE_COLORS[place], f"{PLACE_LABELS[place]}: {counts[place]:,}")] for place in Place if counts[place]
         ],
-        notes=["interior: paler where the rendering is brighter", *blocks.note] if counts[Place.interior] else [],
+        notes=notes,
     )
     return draw_group(group)
+
+
+def _isolated(marked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The marked pixels with hardly another one around, which are easily overlooked: no part of an area or a line."""
+    rows, columns = np.nonzero(marked)
+    offsets = np.arange(2 * _SURROUNDINGS + 1)
+    padded = np.pad(marked, _SURROUNDINGS)
+    around = padded[rows[:, None, None] + offsets[:, None], columns[:, None, None] + offsets].sum(axis=(1, 2))
+    isolated = np.zeros_like(marked)
+    isolated[rows, columns] = around <= _SURROUNDINGS
+    return isolated
 
 
 def _step_picture(curve: StepCurve) -> Picture:

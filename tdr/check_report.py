@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tdr.check_result import COMPARED, EXCLUDED, CheckResult, ColumnCheck, DirectionCheck, Entry, Place, Verdict
+from tdr.sentences import Sentence, say_once
 
 PLACE_LABELS: Mapping[Place, str] = {
     Place.background: "background",
@@ -26,14 +27,16 @@ PLACE_LABELS: Mapping[Place, str] = {
 
 _METRICS = ("max_error", "median_error", "l2_error", "cosine", "tolerance", "out_of_tolerance")
 
+ERROR_PICTURE = "check/error.png"
+
 _CAUSES = " Usual causes: "  # where a finding says what it may come from
+_ERRORS = "check/error.png"  # the picture that a run's page shows of a failed check
 
 _LINE = 110  # characters of a line on the terminal
 _LEFT = 11  # of its left column
 _ROWS = 30  # of a table on a run's page
 _FINDINGS = 20  # on a run's page
-_SHOWN = 6  # columns that did not pass, on the terminal
-_NAMES = 4  # of columns that share a finding
+_SHOWN = 6  # failed columns with their worst entries
 
 
 # --------------------------------------------------------------------------------------------------------- words
@@ -79,6 +82,10 @@ def _compared(check: ColumnCheck) -> int:
     return sum(check.places.get(place, 0) for place in COMPARED)
 
 
+def _name(check: ColumnCheck) -> str:
+    return check.column.name
+
+
 def _excluded(check: ColumnCheck) -> int:
     return sum(check.places.get(place, 0) for place in EXCLUDED)
 
@@ -89,16 +96,16 @@ def _worst_first(columns: Sequence[ColumnCheck]) -> list[ColumnCheck]:
     return sorted(columns, key=lambda check: (order.index(check.verdict), -check.excess))
 
 
-def _shared_findings(columns: Sequence[ColumnCheck]) -> list[tuple[str, str]]:
-    """Each finding once, with the columns that have it."""
-    names: dict[str, list[str]] = {}
-    for check in columns:
-        for finding in check.findings:
-            names.setdefault(finding, []).append(check.column.name)
-    return [
-        (", ".join(having[:_NAMES]) + (f" and {len(having) - _NAMES} more" if len(having) > _NAMES else ""), finding)
-        for finding, having in names.items()
-    ]
+def _found(columns: Iterable[ColumnCheck]) -> list[Sentence]:
+    """What was found in columns."""
+    return say_once((_name(check), finding.partition(_CAUSES)[0]) for check in columns for finding in check.findings)
+
+
+def _causes(columns: Iterable[ColumnCheck]) -> list[tuple[str, Sentence]]:
+    """What that may come from, each with its beginning."""
+    findings = [(_name(check), finding) for check in columns for finding in check.findings]
+    causes = say_once((name, finding.partition(_CAUSES)[2]) for name, finding in findings if _CAUSES in finding)
+    return [(f"usual causes of {s.heading}" if len(causes) > 1 else "usual causes", s) for s in causes]
 
 
 def _outcome(check: ColumnCheck) -> str:
@@ -151,20 +158,32 @@ def summary_lines(result: CheckResult) -> list[str]:
     disagreement = result.direction and _disagreement(result.direction)
     if disagreement:
         lines += _wrap(" " * (_LEFT + 2) + f"random direction  {disagreement}", _LEFT + 4)
-    not_passed = [check for check in _worst_first(result.columns) if check.verdict is not Verdict.passed]
-    for check in not_passed[:_SHOWN]:
-        verdict = "" if check.verdict is Verdict.failed else "not comparable: "
-        lines += _wrap(" " * (_LEFT + 2) + f"{check.column.name}  {verdict}{_outcome(check)}", _LEFT + 4)
-        for finding in check.findings:
-            lines += _wrap(" " * (_LEFT + 4) + finding.partition(_CAUSES)[0], _LEFT + 6)
-    if len(not_passed) > _SHOWN:
-        lines.append(" " * (_LEFT + 2) + f"and {len(not_passed) - _SHOWN} more columns; check.json has all of them")
-    # Columns that are wrong in one way share their causes.
-    causes = [finding.partition(_CAUSES)[2] for check in not_passed[:_SHOWN] for finding in check.findings]
-    for cause in dict.fromkeys(filter(None, causes)):
-        lines += _wrap(" " * (_LEFT + 2) + f"{_CAUSES.strip().lower()} {cause}", _LEFT + 4)
-    for names, finding in _shared_findings([check for check in result.columns if check.verdict is Verdict.passed]):
-        lines += _wrap(" " * (_LEFT + 2) + f"{names} (passed): {finding}", _LEFT + 4)
+    return lines + _what_is_wrong(_worst_first(result.columns), " " * (_LEFT + 2))
+
+
+def _what_is_wrong(columns: Sequence[ColumnCheck], indent: str) -> list[str]:
+    """The worst of the failed columns, and each sentence that there is to say about any, once."""
+    of = {verdict: [check for check in columns if check.verdict is verdict] for verdict in Verdict}
+    failed, not_comparable = of[Verdict.failed], of[Verdict.not_comparable]
+    shown = [*failed[:_SHOWN], *not_comparable]
+    found = [s for s in _found([*failed, *not_comparable]) if not {*s.subjects}.isdisjoint(map(_name, shown))]
+    lines = []
+    for check in failed[:_SHOWN]:
+        lines += _wrap(f"{indent}{_name(check)}  {_outcome(check)}", len(indent) + 2)
+        for sentence in found:
+            if sentence.subjects == (_name(check),):
+                lines += _wrap(f"{indent}  {sentence.text}", len(indent) + 4)
+    if len(failed) > _SHOWN:
+        lines.append(f"{indent}and {len(failed) - _SHOWN} more columns; check.json has all of them")
+    outcomes = say_once((_name(check), _outcome(check)) for check in not_comparable)
+    notes = say_once((_name(check), finding) for check in of[Verdict.passed] for finding in check.findings)
+    for beginning, sentence in (
+        *((f"{s.heading}  not comparable", s) for s in outcomes),
+        *((s.heading, s) for s in found if len(s.subjects) > 1 or s.subjects[0] not in map(_name, failed)),
+        *_causes(shown),
+        *((f"{s.heading} (passed)", s) for s in notes),
+    ):
+        lines += _wrap(f"{indent}{beginning}: {sentence.text}", len(indent) + 2)
     return lines
 
 
@@ -196,18 +215,28 @@ def describe(result: CheckResult) -> str:
         result: the check.
 
     Returns:
-        Markdown: the verdict, what was compared, a table of the columns and what is wrong with them.
+        Markdown: the verdict, what was compared and what is wrong, a picture of the errors if the check failed, and a
+        table of the columns. Pictures are named by their files, relative to the run's folder.
     """
+    ordered = _worst_first(result.columns)
+    findings = list(_findings(result, ordered))
     lines = [
         f"**Check {result.verdict.value}.** {extent(result).capitalize()}. "
         f"Compared: `{result.method}` in {result.precision} with {result.reference}.",
+        "",
+        *(f"- {finding}" for finding in findings[:_FINDINGS]),
+    ]
+    if len(findings) > _FINDINGS:
+        lines.append(f"- {len(findings) - _FINDINGS} more in `check.json`")
+    if result.verdict is Verdict.failed:
+        lines += ["", f"![{ERROR_PICTURE}]({ERROR_PICTURE})"]
+    lines += [
         "",
         "Errors are relative to the column's largest entry.",
         "",
         "| column | verdict | max error | tolerance | median | cosine | compared | excluded |",
         "|---|---|--:|--:|--:|--:|--:|--:|",
     ]
-    ordered = _worst_first(result.columns)
     for check in ordered[:_ROWS]:
         verdict = "passed" if check.verdict is Verdict.passed else f"**{check.verdict.value}**"
         lines.append(
@@ -216,24 +245,26 @@ def describe(result: CheckResult) -> str:
         )
     if len(ordered) > _ROWS:
         lines += ["", f"The {_ROWS} worst of {len(ordered)} columns; {len(ordered) - _ROWS} are left out."]
-    findings = list(_all_findings(result, ordered))
-    if findings:
-        lines += ["", *(f"- {finding}" for finding in findings[:_FINDINGS])]
-    if len(findings) > _FINDINGS:
-        lines.append(f"- {len(findings) - _FINDINGS} more in `check.json`")
     return "\n".join(lines) + "\n"
 
 
-def _all_findings(result: CheckResult, columns: Sequence[ColumnCheck]) -> Iterator[str]:
+def _findings(result: CheckResult, columns: Sequence[ColumnCheck]) -> Iterator[str]:
+    """What is wrong, the most general first."""
     yield from result.findings
     disagreement = result.direction and _disagreement(result.direction)
     if disagreement:
         yield "random direction: " + disagreement.replace("<", r"\<")
-    for check in columns:
-        if check.verdict is not Verdict.passed:
-            yield f"`{check.column.name}` {check.verdict.value}: {_outcome(check)}"
-    for names, finding in _shared_findings(columns):
-        yield f"{names}: {finding}"
+    for sentence in _found(columns):
+        yield f"{sentence.heading}: {sentence.text}"
+    for beginning, sentence in _causes(columns):
+        yield f"{beginning}: {sentence.text}"
+    failed = [check for check in columns if check.verdict is Verdict.failed]
+    for check in failed[:_SHOWN]:
+        yield f"`{_name(check)}` failed: {_outcome(check)}"
+    if len(failed) > _SHOWN:
+        yield f"{len(failed) - _SHOWN} more columns failed"
+    for sentence in say_once((_name(c), _outcome(c)) for c in columns if c.verdict is Verdict.not_comparable):
+        yield f"{sentence.heading} not comparable: {sentence.text}"
 
 
 # ------------------------------------------------------------------------------------------------------- numbers

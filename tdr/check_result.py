@@ -157,7 +157,7 @@ class DirectionCheck:
     out_of_tolerance: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CheckResult:
     """What a check found.
 
@@ -191,6 +191,20 @@ class CheckResult:
     error: npt.NDArray[np.float64]
     excess: npt.NDArray[np.float64]
     curve: StepCurve | None
+
+    def __repr__(self) -> str:
+        """One line, which also fits a notebook's cell; the images and columns are there to be asked for."""
+        columns = f"{len(self.columns)} column{'' if len(self.columns) == 1 else 's'}"
+        worst = "nothing compared"
+        if self.worst is not None and self.worst.worst is not None:
+            entry, scale = self.worst.worst, self.worst.scale
+            error = abs(entry.value - entry.reference)
+            of = " of the largest entry" if 0 < scale < np.inf else ""
+            worst = (
+                f"worst {self.worst.column.name}: error {error / scale if of else error:.2g}{of}, "
+                f"{self.worst.excess:.2g} times its tolerance"
+            )
+        return f"<CheckResult {self.verdict.value}: {self.mode}, {columns}, {worst}>"
 
     @property
     def worst(self) -> ColumnCheck | None:

@@ -17,6 +17,7 @@ from tdr.kernels import vec3
 from tdr.parameters import Column, Parameter, Reads
 from tdr.pipeline import Pipeline
 from tdr.pixel import Layout, PixelFunctions
+from tdr.stages.shaders import explained
 from tdr.stages.transforms import rotation_matrix
 
 Array = npt.NDArray[np.float64]
@@ -243,7 +244,7 @@ def evaluate(sample: PixelSample, scenes: Sequence[SceneValues], layout: Layout,
     rotations = np.stack([scene.rotations for scene in scenes])
     pose = np.repeat([p.reads is Reads.POSE for p in layout.parameters], [p.size for p in layout.parameters])
     moves = (values != values[0])[:, :, pose].any(axis=(1, 2)) | (rotations != rotations[0]).any(axis=(1, 2, 3))
-    with backend.compiling_in_float64():
+    with backend.compiling_in_float64(), explained(layout.shader):
         _evaluation.evaluate(
             values.shape[1],
             sample.pixels,

@@ -13,6 +13,7 @@ from tdr import backend
 from tdr.backend import ti, tm
 from tdr.config import Precision
 from tdr.parameters import Parameter, Reads
+from tdr.shader_file import ATTRIBUTES
 from tdr.stages.interpolator import barycentrics_at, interpolate
 from tdr.stages.transforms import model_to_world, turned, world_to_view
 
@@ -22,8 +23,8 @@ def _structs(_epoch: int, _precision: Precision, constants: tuple[str, ...]) -> 
     """The structs that shaders get, in the precision that is compiled; see :mod:`tdr.stages.shaders`."""
     vector = ti.types.vector(3, float)
     return SimpleNamespace(
-        Surface=ti.types.struct(position=vector, normal=vector, albedo=vector, to_eye=vector),
-        Light=ti.types.struct(to_light=vector, color=vector),
+        Surface=ti.types.struct(**dict.fromkeys(ATTRIBUTES["surface"], vector)),
+        Light=ti.types.struct(**dict.fromkeys(ATTRIBUTES["light"], vector)),
         Constants=ti.types.struct(**dict.fromkeys(constants, float)),
     )
 

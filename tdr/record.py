@@ -42,7 +42,8 @@ class RunRecord:
             ``tdr.nonfinite_metrics``.
         tags: what the UI can also search for.
         images: pictures for the UI's image grid, relative to ``output_dir``, listed there by that name less its suffix.
-        description: Markdown, shown on the run's page above ``figure.png``.
+        description: Markdown, shown on the run's page above ``figure.png``; pictures in it are named by their files,
+            relative to ``output_dir``.
         files: the size in bytes of each file that the run has left, by its name relative to ``output_dir``.
         sweep: the uid of the sweep that the run belongs to, None if it belongs to none.
         exit_status: what a command that does nothing but this run exits with.

@@ -24,6 +24,8 @@ from tdr.parameters import differentiable
 RESERVED = ("path", "self", "to_dict")
 # What each function of a shader file gets.
 ARGUMENTS = {"reflect": ("surface", "light", "constants"), "ambient": ("surface", "constants")}
+# What they can read of the surface and the light.
+ATTRIBUTES = {"surface": ("position", "normal", "albedo", "to_eye"), "light": ("to_light", "color")}
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,23 @@ class ShaderFile:
                     f"shader.{name} must be a parameter that {self.path} declares; it is not. Parameters there: "
                     f"{', '.join(known) or 'none'}.{f' Did you mean {close[0]}?' if close else ''}"
                 )
+
+    def missing_attribute(self, line: int, name: str) -> str:
+        """What to say of a line that reads an attribute which is not there.
+
+        Args:
+            line: the line.
+            name: the attribute.
+        """
+        for node in ast.walk(ast.parse(self.source)):
+            if isinstance(node, ast.Attribute) and node.attr == name and node.lineno == line:
+                owner = ast.unparse(node.value)
+                if owner == "constants":
+                    declared = ", ".join(name for name, _ in self.parameters) or "none"
+                    return f"constants.{name} must be a declared parameter; declared: {declared}"
+                if name not in ATTRIBUTES.get(owner, (name,)):
+                    return f"{owner}.{name} must be one of {', '.join(ATTRIBUTES[owner])}"
+        return f".{name} must be an attribute of what it is read of; it is not"
 
     def settings_class(self, base: type[Any]) -> type[Any]:
         """A subclass of a settings dataclass with a differentiable field for each declared parameter."""

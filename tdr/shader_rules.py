@@ -12,12 +12,16 @@ from pathlib import Path
 
 from tdr.shader_scan import scan
 
-# What a broken rule does, and what to write instead. The order is that of the findings: what ends the process, what
-# Taichi refuses, what is silently wrong, what is silently zero, what can be NaN, what is imprecise.
+# What a broken rule does, and what to write instead. The order is that of the findings: what is forbidden, what Taichi
+# refuses, what is silently wrong, what is silently zero, what can be NaN, what is imprecise.
 RULES = {
+    "restart": (
+        "ti.init and ti.reset end the life of everything that was made in Taichi before.",
+        "Leave them out: Taichi runs already.",
+    ),
     "long loop": (
-        "A run-time loop of 31 trips or more that carries a local ends the process when it is differentiated.",
-        "Write for i in ti.static(range(n)), with fewer trips.",
+        "Run-time loops that carry a local through more than 30 trips end the process in the reverse pass.",
+        "Write for i in ti.static(range(n)).",
     ),
     "index update": (
         "A local vector that is read and written at a run-time index ends the process when it is differentiated.",
@@ -26,6 +30,18 @@ RULES = {
     "atomic product": (
         "ti.atomic_mul on a local ends the process when it is compiled.",
         "Write x *= y.",
+    ),
+    "boolean": (
+        "A number that is converted to bool ends the process when it is compiled.",
+        "Write x != 0.0.",
+    ),
+    "long static loop": (
+        "A static loop is written out trip by trip; more than 1024 trips take minutes to compile.",
+        "Use fewer trips, or a formula.",
+    ),
+    "print": (
+        "print writes a line for every pixel, each time that it is rendered, differentiated or checked.",
+        "Leave it out; to look at a value, return it as the colour.",
     ),
     "jump": (
         "while, break, continue and a return inside an if or a loop cannot be differentiated.",
@@ -88,7 +104,8 @@ RULES = {
         "Write float or leave the type out: both follow the precision of the run.",
     ),
 }
-FATAL = ("long loop", "index update", "atomic product")
+# What no shader may do: it ends the process, so that no error could be reported, or buries the terminal.
+FORBIDDEN = ("restart", "long loop", "index update", "atomic product", "boolean", "long static loop", "print")
 # What makes a derivative 0 though it need not be, in a way that finite differences agree with.
 ZEROING = ("unread parameter", "global", "integer", "step")
 REFUSED = ("jump", "not differentiable")
@@ -133,6 +150,6 @@ def refusals(source: str) -> list[Violation]:
     return [violation for violation in violations_in(source) if violation.rule in REFUSED]
 
 
-def fatal(source: str) -> list[Violation]:
-    """What in a file ends the process when Taichi differentiates it, so that no error could be reported."""
-    return [violation for violation in violations_in(source) if violation.rule in FATAL]
+def forbidden(source: str) -> list[Violation]:
+    """What in a file no shader may do."""
+    return [violation for violation in violations_in(source) if violation.rule in FORBIDDEN]

@@ -6,7 +6,11 @@ What the patterns do, and what to write instead, is in :mod:`tdr.shader_rules`.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import math
+import operator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 Place = tuple[int, str]  # a line, from 1, and the rule that it breaks
 
@@ -24,9 +28,18 @@ _SINGULAR_CALLS = {
     "norm",
     "distance",
 }
-_INTEGERS = {"int", "bool", *(f"{sign}{bits}" for sign in "iu" for bits in (8, 16, 32, 64))}
+_INTEGERS = {"int", "bool", "u1", *(f"{sign}{bits}" for sign in "iu" for bits in (8, 16, 32, 64))}
 _NARROW = {"f16", "f32"}
-_MOST_TRIPS = 30
+_BOOLEANS = {"bool", "u1"}
+_OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+}
+_RESTARTS = {f"{taichi}.{call}" for taichi in ("ti", "taichi") for call in ("init", "reset")}
+_MOST_TRIPS = 30  # that store one local: one more ends the process
+_MOST_STATIC_TRIPS = 1024  # a simple body then takes about a minute to compile
 
 
 def scan(source: str) -> set[Place]:
@@ -44,14 +57,18 @@ def scan(source: str) -> set[Place]:
         if isinstance(target, ast.Name)
     }
     found = set(_in_module(tree, module))
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
+    for node in ast.walk(tree):
+        # What is not compiled is ordinary Python, however it loops.
+        if isinstance(node, ast.FunctionDef) and "func" in map(_name, node.decorator_list):
             found |= _FunctionScan(node, module).found
     return found
 
 
 def _in_module(tree: ast.Module, module: dict[str, ast.expr]) -> Iterator[Place]:
     read = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in _RESTARTS:
+            yield node.lineno, "restart"
     declared = module.get("parameters")
     for key in declared.keys if isinstance(declared, ast.Dict) else ():
         if isinstance(key, ast.Constant) and key.value not in read:
@@ -59,6 +76,23 @@ def _in_module(tree: ast.Module, module: dict[str, ast.expr]) -> Iterator[Place]
     for value in module.values():
         if any(_name(node) in _NARROW for node in ast.walk(value)):
             yield value.lineno, "precision"
+
+
+@dataclass(frozen=True)
+class _Loop:
+    """A loop around the current line.
+
+    Attributes:
+        node: where it is.
+        static: whether it is written out when it is compiled.
+        trips: how many it has, 1 if that is not known.
+        outside: the variables that were there before it.
+    """
+
+    node: ast.For
+    static: bool
+    trips: int
+    outside: set[str]
 
 
 class _FunctionScan(ast.NodeVisitor):
@@ -70,9 +104,12 @@ class _FunctionScan(ast.NodeVisitor):
         self.arguments = {argument.arg for argument in function.args.args}
         self.locals: set[str] = set()
         self.integers: set[str] = set()  # locals that began as an integer
+        self.known: dict[str, int] = {}  # locals that were stored once, and the integer that they are
         self.clamped: set[str] = set()  # locals that may be exactly 0
         self.static: set[str] = set()  # variables of static loops
         self.indexed: dict[str, set[type]] = {}  # local vectors, and how run-time indices access them
+        self.loops: list[_Loop] = []  # those around the current line, the outermost first
+        self.kept: dict[str, dict[ast.For, int]] = {}  # locals, and how often each run-time loop stores them
         self.branches = 0  # ifs and loops around the current line
         self.guards = 0  # ifs and conditional expressions around the current line
         for argument in function.args.args:
@@ -82,21 +119,23 @@ class _FunctionScan(ast.NodeVisitor):
 
     def visit_For(self, node: ast.For) -> None:
         targets = _names(node.target)
-        if _name(node.iter) == "static":
+        trips = self._trips(node.iter)
+        static = _name(node.iter) == "static"
+        if static:
             self.static |= targets
         else:
             # Integers have no derivative, and one trip is no loop.
             outside = (self.arguments | self.locals) - self.integers - self.static
-            trips = self._trips(node.iter)
             if trips != 1 and any(_names(statement) & outside for statement in node.body):
                 self._add(node, "run-time loop")
-                carried = any(_names(statement, ast.Store) & outside for statement in node.body)
-                if carried and trips is not None and trips > _MOST_TRIPS:
-                    self._add(node, "long loop")
             self.integers |= targets
             self.visit(node.iter)
         self.locals |= targets
+        self.loops.append(_Loop(node, static, 1 if trips is None else trips, self.arguments | self.locals))
+        if math.prod(loop.trips for loop in self.loops if loop.static) > _MOST_STATIC_TRIPS:
+            self._add(node, "long static loop")
         self._visit_branch(node.body)
+        self.loops.pop()
 
     def visit_While(self, node: ast.While) -> None:
         self._add(node, "jump")
@@ -176,10 +215,14 @@ class _FunctionScan(ast.NodeVisitor):
             self._add(node, "not differentiable")
         elif name == "atomic_mul":
             self._add(node, "atomic product")
+        elif name == "print":
+            self._add(node, "print")
         elif name == "cast" and len(node.args) == 2:
             self._check_type(node.args[1])
+            self._check_boolean(node.args[1], node.args[:1])
         elif name in _INTEGERS | _NARROW:
             self._check_type(node.func)
+            self._check_boolean(node.func, node.args)
         elif name in ("floor", "ceil"):
             self._add(node, "step")
         elif name == "pow" and len(node.args) == 2:
@@ -199,6 +242,9 @@ class _FunctionScan(ast.NodeVisitor):
         self.branches -= counts
 
     def _store(self, target: ast.expr, value: ast.expr) -> None:
+        stored = _root(target)
+        if isinstance(stored, ast.Name):
+            self._keep(stored.id)
         if isinstance(target, ast.Tuple):
             for element in target.elts:
                 self._store(element, value)
@@ -209,6 +255,9 @@ class _FunctionScan(ast.NodeVisitor):
                 self.integers.add(target.id)
             if self._may_be_zero(value):
                 self.clamped.add(target.id)
+            self.known.pop(target.id, None)
+            if target.id not in self.locals and isinstance(value, ast.Constant) and isinstance(value.value, int):
+                self.known[target.id] = value.value
             self.locals.add(target.id)
         elif isinstance(target, ast.Subscript):
             root = _name(target.value)
@@ -217,6 +266,17 @@ class _FunctionScan(ast.NodeVisitor):
             elif self._runs(target.slice):
                 self._add(target, "run-time index")
                 self._access(target, ast.Store)
+
+    def _keep(self, name: str) -> None:
+        """Count how often run-time loops store a local: Taichi keeps each of its values for the reverse pass."""
+        around = [loop for loop in self.loops if not loop.static and loop.trips > 1 and name in loop.outside]
+        if around and name not in self.integers:
+            kept = self.kept.setdefault(name, {})
+            kept[around[-1].node] = math.prod(
+                loop.trips for loop in self.loops if not loop.static or name in loop.outside
+            )
+            if sum(kept.values()) > _MOST_TRIPS:
+                self._add(around[-1].node, "long loop")
 
     def _access(self, node: ast.Subscript, how: type) -> None:
         name = _name(node.value)
@@ -233,17 +293,51 @@ class _FunctionScan(ast.NodeVisitor):
         if node is not None and _name(node) in _INTEGERS | _NARROW:
             self._add(node, "integer" if _name(node) in _INTEGERS else "precision")
 
+    def _check_boolean(self, target: ast.expr, values: list[ast.expr]) -> None:
+        if _name(target) in _BOOLEANS and not all(
+            isinstance(value, (ast.Compare, ast.BoolOp)) or self._is_integer(value) for value in values
+        ):
+            self._add(target, "boolean")
+
     def _check_power(self, node: ast.expr, exponent: ast.expr) -> None:
         if not self.guards and not isinstance(exponent, (ast.Constant, ast.UnaryOp)):
             self._add(node, "power")
 
     def _trips(self, iterator: ast.expr) -> int | None:
-        if not _is_call(iterator, {"range"}) or len(iterator.args) != 1:  # type: ignore[attr-defined]
+        """How many trips a loop has; None where that is known only at run time."""
+        if _is_call(iterator, {"static", "grouped"}) and len(iterator.args) == 1:  # type: ignore[attr-defined]
+            return self._trips(iterator.args[0])  # type: ignore[attr-defined]
+        if not _is_call(iterator, {"range", "ndrange"}):
             return None
-        bound = iterator.args[0]  # type: ignore[attr-defined]
-        if isinstance(bound, ast.Name):
-            bound = self.module.get(bound.id, bound)
-        return bound.value if isinstance(bound, ast.Constant) and isinstance(bound.value, int) else None
+        try:
+            bounds = [self._whole(bound) for bound in iterator.args]  # type: ignore[attr-defined]
+            if _name(iterator) == "range":
+                return len(range(*bounds))
+            return math.prod(len(range(*bound)) if isinstance(bound, tuple) else len(range(bound)) for bound in bounds)
+        except (TypeError, ValueError, ZeroDivisionError):
+            return None
+
+    def _whole(self, value: ast.expr) -> Any:
+        """An expression of whole numbers that are known before run time: literals, the file's, and locals' first.
+
+        Raises:
+            TypeError: if it is another.
+        """
+        if isinstance(value, ast.Constant) and isinstance(value.value, int):
+            return value.value
+        if isinstance(value, ast.Name) and value.id in self.known:
+            return self.known[value.id]
+        if isinstance(value, ast.Name) and value.id in self.module and value.id not in self.arguments | self.locals:
+            return self._whole(self.module[value.id])
+        if isinstance(value, ast.BinOp) and type(value.op) in _OPERATORS:
+            return _OPERATORS[type(value.op)](self._whole(value.left), self._whole(value.right))
+        if isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub):
+            return -self._whole(value.operand)
+        if isinstance(value, ast.Tuple):
+            return tuple(map(self._whole, value.elts))
+        if _is_call(value, {"static"}):
+            return self._whole(value.args[0])  # type: ignore[attr-defined]
+        raise TypeError(ast.unparse(value))
 
     def _runs(self, index: ast.expr) -> bool:
         """Whether an index is known only at run time."""
@@ -297,12 +391,17 @@ def _names(node: ast.AST, context: type = ast.expr_context) -> set[str]:
     """The variables in a piece of syntax; of an item or a component, the variable that it belongs to."""
     names = set()
     for part in ast.walk(node):
-        root: ast.AST = part
-        while isinstance(root, (ast.Attribute, ast.Subscript)):
-            root = root.value
+        root = _root(part)
         if isinstance(root, ast.Name) and isinstance(getattr(part, "ctx", None), context):
             names.add(root.id)
     return names
+
+
+def _root(node: ast.AST) -> ast.AST:
+    """What an item or a component belongs to: ``v`` for ``v[0].x``."""
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    return node
 
 
 def _factors(node: ast.expr) -> list[ast.expr]:

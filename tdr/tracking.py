@@ -398,7 +398,7 @@ class TrackingStore:
             run = self._client.create_run(self._experiment_id, record.start_time_ms, _texts(tags), record.name)
         run_id = str(run.info.run_id)
         figure = f"\n\n![{FIGURE}]({FIGURE})" if (record.output_dir / FIGURE).is_file() else ""
-        description = ui_pages.with_artifacts(record.description + figure, self._experiment_id, run_id, [FIGURE])
+        description = ui_pages.with_artifacts(record.description + figure, self._experiment_id, run_id, record.files)
         try:
             with _request_timeout(UPLOAD_TIMEOUT):
                 self._log_batch(run_id, record.params, record.metrics, {DESCRIPTION: description})

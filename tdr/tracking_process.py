@@ -109,23 +109,26 @@ class TrackingProcess:
 
 
 _store: TrackingStore | None = None
+_busy = threading.Lock()
 
 
 def _serve(settings: TrackingConfig, root: Path) -> None:
     global _store
     # Ctrl-C reaches the whole group; the run's process decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     _store = TrackingStore(settings, root)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """End this process when the run's is killed; otherwise it would wait for ever."""
+    """End when the run's process was killed, which would otherwise be waited for without end."""
     parent = multiprocessing.parent_process()
     assert parent is not None  # noqa: S101
     parent.join()
-    os._exit(1)
+    with _busy:  # what was being sent is sent to its end
+        os._exit(1)
 
 
 def _call(method: str, arguments: tuple[Any, ...]) -> Any:
-    return getattr(_store, method)(*arguments)
+    with _busy:
+        return getattr(_store, method)(*arguments)

@@ -215,6 +215,45 @@ class TestPlaces:
         place[777, 333] = Place.undefined
         assert count(draw(check_result(place=place))["places"], PLACE_COLORS[Place.undefined]) > 0
 
+    def test_single_excluded_pixels_are_seen_and_counted(self, written):
+        place, _ = sphere(512, 512)
+        row, column = 260, 330
+        place[row, column] = place[row, column + 3] = Place.kink
+        edge = np.flatnonzero(place[row])[0]
+        place[row, edge] = Place.undefined
+        shown = panel(draw(check_result(place=place))["places"])
+        # five pixels wide with an edge, where one would be lost
+        green = PLACE_COLORS[Place.kink]
+        assert (shown[row - 2 : row + 3, column - 2 : column + 3] == green).all()
+        assert (shown[row - 3, column - 3 : column + 4] == INK).all()
+        assert (shown == green).all(axis=2).sum() == 5 * 8
+        assert (shown[row - 2 : row + 3, edge] == PLACE_COLORS[Place.undefined]).all(axis=1).sum() >= 3
+        np.testing.assert_array_equal((shown == GREY).all(axis=2), place == Place.background)
+        # the line where the surface is parallel to the light is as wide as it is
+        light_edge = (shown == PLACE_COLORS[Place.light_edge]).all(axis=2)
+        np.testing.assert_array_equal(light_edge, place == Place.light_edge)
+        assert {"kink of another cause: 2", "image not finite: 1", "single excluded pixels are drawn larger"} <= {
+            *written
+        }
+
+    def test_no_excluded_pixel_is_hidden_by_another(self):
+        place = np.full((512, 512), Place.interior)
+        place[100, 100], place[101, 102] = Place.imprecise, Place.kink
+        shown = panel(draw(check_result(place=place))["places"])
+        assert tuple(shown[100, 100]) == PLACE_COLORS[Place.imprecise]
+        assert tuple(shown[101, 102]) == PLACE_COLORS[Place.kink]
+
+    def test_pixels_that_are_large_anyway_or_many_are_left_as_they_are(self, written):
+        place = np.full((64, 64), Place.interior)
+        place[10, 10] = Place.kink
+        many = np.full((512, 512), Place.interior)
+        many[::3, ::3] = Place.kink
+        for which in (place, many):
+            picture = draw(check_result(place=which))["places"]
+            share = count(picture, PLACE_COLORS[Place.kink]) / panel(picture)[:, :, 0].size
+            assert share == pytest.approx((which == Place.kink).mean())
+        assert not any("larger" in text for text in written)
+
     def test_a_rare_place_of_a_sample_fills_its_block(self):
         place, _ = sphere(512, 512, "quick")
         samples = np.argwhere(place == Place.interior)

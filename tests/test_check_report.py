@@ -83,6 +83,29 @@ class TestSummary:
         assert text.count("Nothing depends on it.") == 1
         assert f"{', '.join(names[:4])} and 2 more (passed): Nothing depends on it." in text
 
+    def test_failed_columns_share_what_is_said_of_them(self):
+        names = [column.name for column in every_column()[:8]]
+        checks = [column_check(name, 0.5, 0.6, findings=(FINDING,)) for name in names]
+        checks[0] = column_check(names[0], 0.5, 0.6, findings=("This one alone. Usual causes: unknown.",))
+        lines = summary_lines(check_result(checks))
+        text = " ".join(line.strip() for line in lines)
+        assert text.count("The entries are 2.000 times") == 1
+        assert f"{', '.join(names[1:5])} and 3 more: The entries are 2.000 times the references." in text
+        assert f"usual causes of {', '.join(names[1:5])} and 1 more: a gradient is not cleared" in text
+        assert f"usual causes of {names[0]}: unknown." in text
+        own = next(i for i, line in enumerate(lines) if line.startswith(f"             {names[0]}  row 3"))
+        assert lines[own + 1] == "               This one alone."
+
+    def test_columns_that_could_not_be_compared_share_why(self):
+        names = [column.name for column in every_column()[:3]]
+        checks = [
+            column_check(name, verdict=Verdict.not_comparable, places={Place.undefined: 57 + i})
+            for i, name in enumerate(names)
+        ]
+        lines = summary_lines(check_result(checks, verdict=Verdict.not_comparable))
+        why = "not comparable: 0 compared, 57 to 59 excluded, most of them: image not finite"
+        assert f"{', '.join(names)} {why}" in " ".join(" ".join(lines).split())
+
     def test_what_could_not_be_compared_says_why(self):
         places = {Place.boundary: 3, Place.light_edge: 2, Place.undefined: 40}
         check = column_check(verdict=Verdict.not_comparable, places=places)
@@ -158,14 +181,36 @@ class TestDescription:
 
     def test_findings_are_listed_and_cut(self):
         columns = every_column()[:25]
-        checks = [column_check(column.name, findings=(f"Finding {i}.",)) for i, column in enumerate(columns)]
+        checks = [column_check(c.name, findings=(f"Finding {'i' * i}.",)) for i, c in enumerate(columns, 1)]
         text = describe(check_result(checks, findings=("Two runs differ.",), direction=DirectionCheck(1, 2, 0, 1, 1)))
         items = [line for line in text.splitlines() if line.startswith("- ")]
         assert items[0] == "- Two runs differ."
         assert items[1].startswith("- random direction: ")
-        assert f"- {columns[0].name}: Finding 0." in items
+        assert f"- {columns[0].name}: Finding i." in items
         assert len(items) == 21
         assert items[-1] == "- 7 more in `check.json`"
+
+    def test_what_is_wrong_comes_before_the_table(self):
+        text = describe(check_result([column_check(value=0.5, reference=0.6, findings=(FINDING,))]))
+        parts = [
+            "**Check failed.**",
+            "The entries are",
+            "- usual causes: a grad",
+            "`mesh.rotation.x` failed",
+            "![",
+            "|",
+        ]
+        assert sorted(parts, key=text.index) == parts
+        assert "![check/error.png](check/error.png)" in text.splitlines()
+        assert "![" not in describe(check_result([column_check()]))
+
+    def test_columns_share_what_is_said_of_them(self):
+        names = [column.name for column in every_column()[:8]]
+        checks = [column_check(name, 0.5, 0.6, findings=(FINDING,)) for name in names]
+        text = describe(check_result(checks))
+        assert text.count("The entries are") == text.count("a gradient is not cleared") == 1
+        assert text.count("reference 0.6") == 6
+        assert "- 2 more columns failed" in text.splitlines()
 
 
 class TestMetrics:

@@ -2,6 +2,8 @@
 
 import copy
 import inspect
+import subprocess
+import sys
 import textwrap
 
 import numpy as np
@@ -93,6 +95,18 @@ def test_without_ambient_there_is_no_ambient_term(write):
 
 
 @pytest.mark.usefixtures("f64")
+def test_a_static_loop_of_many_trips_is_no_reason_to_warn(write, recwarn):
+    write(shader_file("x = 0.0", "for i in ti.static(range(40)):", "    x += constants.gain", "return x * light.color"))
+    pipeline = pipeline_with(tdr.CustomShader("my_shader.py"))
+    pipeline.forward()
+    assert not recwarn.list
+    covered = pipeline.rasterizer.triangle_id_buffer >= 0
+    np.testing.assert_allclose(
+        pipeline.output_buffer.values[covered], [20 * np.sum(scenes.COLORS[:2], 0)] * covered.sum()
+    )
+
+
+@pytest.mark.usefixtures("f64")
 def test_one_class_for_each_content_of_a_file(write):
     write(shader_file("return constants.gain * light.color"))
     shader = tdr.CustomShader("my_shader.py")
@@ -122,7 +136,31 @@ def test_a_config_makes_the_pipeline(write):
 
 
 FAILS = {
-    "typo": (["return constants.gian * light.color"], ["line 8", "no attribute 'gian'"]),
+    "typo": (
+        ["return constants.gian * light.color"],
+        ["line 8: constants.gian must be a declared parameter; declared: gain."],
+    ),
+    "typo in surface": (
+        ["return constants.gain * light.color * tm.dot(surface.color, light.color)"],
+        ["line 8: surface.color must be one of position, normal, albedo, to_eye."],
+    ),
+    "index": (
+        ["return constants.gain * surface.albedo[3] * light.color"],
+        ["line 8: an index must be 0, 1 or 2; got 3."],
+    ),
+    "index of a loop": (
+        ["x = 0.0", "for i in ti.static(range(3)):", "    x += tm.vec2(constants.gain)[i]", "return x * light.color"],
+        ["line 10: an index must be 0 or 1; got 2."],
+    ),
+    "index that is written": (["c = light.color", "c[3] = 0.0", "return c"], ["line 9: an index must be 0, 1 or 2"]),
+    "index of a matrix": (["return ti.Matrix([[1.0, 2.0, 3.0]])[1, 0] * light.color"], ["line 8: an index must be 0;"]),
+    "components": (["return tm.vec3(1.0, 2.0) * light.color"], ["line 8", "gets another number of components"]),
+    "slice": (["return surface.albedo[1:4]"], ["line 8: an index must be 0, 1 or 2; got 3."]),
+    "index of a number": (["return constants.gain[0] * light.color"], ["line 8: what has an index must be a vector"]),
+    "another type": (
+        ["x = constants.gain", "x = light.color", "return x * light.color"],
+        ["must be able to compile it", "a local that changes its type"],
+    ),
     "name": (["x = foo(1.0)", "return x * light.color"], ["line 8", 'Name "foo" is not defined']),
     "shapes": (["x = constants.gain", "return light.color * tm.vec2(x, x)"], ["line 9", "unsupported operand"]),
     "return in if": (
@@ -162,6 +200,12 @@ def test_what_taichi_refuses_is_said_with_the_file_and_the_line(write, fault):
         (shader_file("return light.color", before="x = 1 / 0"), ["line 5", "ZeroDivisionError"]),
         (shader_file("return light.color").replace("@ti.func", ""), ["reflect must be decorated with @ti.func"]),
         (shader_file("x = 1.0", "ti.atomic_mul(x, constants.gain)", "return x * light.color"), ["line 9", "x *= y"]),
+        (shader_file("x = constants.gain", "print(x)", "return x * light.color"), ["line 9", "Leave it out"]),
+        (shader_file("return light.color", before="ti.init(arch=ti.cpu)"), ["line 5", "Leave them out"]),
+        (
+            shader_file("return light.color", before="raise SystemExit(3)"),
+            ["line 5", "the file must run; got SystemExit"],
+        ),
         (
             shader_file("c = tm.vec3(0.0)", "for i in range(3):", "    c[i] += constants.gain", "return c"),
             ["line 10", "ends the process"],
@@ -206,8 +250,31 @@ def test_a_mistake_in_the_file_is_one_line_on_the_terminal(write, tmp_path):
     write(shader_file("return constants.gian * light.color"))
     options = ("shader=custom", "shader.path=my_shader.py", *SMALL, "tracking.enabled=false")
     done = command(*options, status=1)
-    assert done.stderr.startswith("error: shader.path 'my_shader.py' line 8: Taichi must be able to compile it;")
+    assert done.stderr.startswith(
+        "error: shader.path 'my_shader.py' line 8: constants.gian must be a declared parameter;"
+    )
     assert done.stderr.count("\n") == 1
     done = command(*options, "shader.gain=x", status=1, PYTHONPROFILEIMPORTTIME="1")
     assert not any(line.split("|")[-1].strip() == "taichi" for line in done.stderr.splitlines())
     assert done.stderr.splitlines()[-1].startswith("error: shader.gain must be a finite number; got 'x'")
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["k = 3", "return constants.gain * surface.albedo[k] * light.color"],  # when it is compiled
+        ["k = 7 % ti.cast(0.0 * constants.gain, ti.i32)", "return k * light.color"],  # when it runs
+    ],
+)
+def test_a_shader_that_ends_the_process_is_named(write, statements):
+    write(shader_file(*statements))
+    make = (
+        "pipeline = tdr.Pipeline(tdr.TriangleMesh.cube(), shader=tdr.CustomShader('my_shader.py'), resolution=(8, 8))"
+    )
+    script = f"import tdr\n{make}\npipeline.forward()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode < 0
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(
+        "error: shader.path 'my_shader.py': the process ended while Taichi compiled or ran the shader."
+    )

@@ -1,6 +1,7 @@
 """The commands that users type, run as they type them, each with a store and folders of its own."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -274,6 +275,9 @@ def test_a_failed_check_exits_with_2_after_everything_is_written(command):
     assert (folder / "figure.png").exists()
     (run,) = command.runs()
     assert (run.info.status, run.data.tags["tdr.check"]) == ("FINISHED", "failed")
+    shown = re.findall(r"!\[.*\]\(get-artifact\?path=(.*)&run_uuid=", run.data.tags["mlflow.note.content"])
+    assert shown == ["check/error.png", "figure.png"]
+    assert all((folder / name).exists() for name in shown)
     assert command(*options, "check.on_fail=warn").stdout.count("FAILED") == 1
     quiet = command(*options, "check=off", "tracking.enabled=false")
     assert "check      off" in quiet.stdout

@@ -125,10 +125,21 @@ def test_images_are_in_the_grid_under_their_names_at_full_resolution(store: Trac
     assert open_client(store).get_run(link.run_id).data.tags["mlflow.loggedImages"] == "True"
 
 
-def test_description_shows_the_figure(store: TrackingStore, tmp_path: Path):
+def test_description_shows_the_figure_and_its_own_pictures(store: TrackingStore, tmp_path: Path):
     link = store.log(make_record(tmp_path / "out"))
     note = open_client(store).get_run(link.run_id).data.tags["mlflow.note.content"]
     assert note == f"Three columns.\n\n![figure.png](get-artifact?path=figure.png&run_uuid={link.run_id})"
+
+    (tmp_path / "checked" / "check").mkdir(parents=True)
+    iio.imwrite(tmp_path / "checked" / "check" / "error.png", np.zeros((2, 2, 3), np.uint8))
+    record = make_record(tmp_path / "checked")
+    record.description = (
+        "Wrong.\n\n![check/error.png](check/error.png)\n\n[why](check.json) ![](http://elsewhere/a.png)"
+    )
+    link = store.log(record)
+    note = open_client(store).get_run(link.run_id).data.tags["mlflow.note.content"]
+    assert f"\n![check/error.png](get-artifact?path=check/error.png&run_uuid={link.run_id})\n" in note
+    assert "[why](check.json) ![](http://elsewhere/a.png)" in note
 
     record = make_record(tmp_path / "failed", status="FAILED", images=[])
     (tmp_path / "failed" / "figure.png").unlink()

@@ -35,8 +35,9 @@ import taichi.math as tm
 from tdr import backend
 from tdr.config import BlinnPhongConfig, CustomShaderConfig, LambertianConfig, ShaderConfig
 from tdr.errors import InputError
+from tdr.last_words import last_words
 from tdr.shader_file import ShaderFile, read_shader_file
-from tdr.shader_rules import fatal, refusals, violations_in
+from tdr.shader_rules import forbidden, refusals, violations_in
 
 
 class BlinnPhongShader:
@@ -171,36 +172,61 @@ def build_shader(settings: ShaderConfig) -> Any:
 def explained(shader: Any) -> Iterator[None]:
     """Turn what Taichi says of a user's shader into one line that names the file, the line and the reason.
 
-    Taichi compiles a kernel when it is first called, so this goes around the first rendering and differentiation.
+    Taichi compiles a kernel when it is first called, so this goes around every call of one that shades. Where Taichi
+    ends the process, that is said as well.
 
     Args:
-        shader: the shader that the kernels called in this block are compiled for.
+        shader: the shader that the kernels called in this block are compiled for, or its class.
 
     Raises:
         InputError: if the shader is a :class:`CustomShader` and Taichi refuses what it does.
     """
-    if not isinstance(shader, CustomShader):
+    file: ShaderFile | None = getattr(shader, "file", None)
+    if file is None:
         yield
         return
     # What is raised is also logged, by Taichi's C++ side and without a word about the user's code.
     ti.set_logging_level(ti.CRITICAL)
     try:
-        yield
+        with last_words(_epitaph(file)):
+            yield
     except ti.TaichiCompilationError as error:
-        lines = re.findall(rf'File "{re.escape(_source_name(shader.file))}", line (\d+)', str(error))
+        lines = re.findall(rf'File "{re.escape(_source_name(file))}", line (\d+)', str(error))
         reason = str(error).strip().splitlines()[-1].rstrip(".")
-        raise InputError(
-            f"{shader.file.where(*lines[-1:])} Taichi must be able to compile it; got: {reason}."
-        ) from error
+        if reason.endswith("== elements.size()"):
+            reason = "a vector or a matrix gets another number of components than it has"
+        missing = re.search(r"'Struct\d+' object has no attribute '(\w+)'", reason)
+        if missing and lines:
+            reason = file.missing_attribute(int(lines[-1]), missing[1])
+        elif not isinstance(error, backend.CodeError):
+            reason = f"Taichi must be able to compile it; got: {reason}"
+        raise InputError(f"{file.where(*lines[-1:])} {reason}.") from error
     except RuntimeError as error:
-        if "auto_diff" not in str(error):
+        # An assertion of Taichi's C++ side, which does not say where.
+        if not re.match(r"\[\w+\.cpp:", str(error).strip()):
             raise
-        # Taichi does not say where.
-        refused = refusals(shader.file.source)
+        if "auto_diff" not in str(error):
+            raise InputError(
+                f"{file.where()} Taichi must be able to compile it; got: {str(error).strip()}. Usual causes: a local "
+                "that changes its type, from a number to a vector for example, or a loop over a field."
+            ) from error
+        refused = refusals(file.source)
         line, reason = (refused[0].line, refused[0].text) if refused else (None, str(error).strip())
-        raise InputError(f"{shader.file.where(line)} Taichi must be able to differentiate it; got: {reason}") from error
+        raise InputError(f"{file.where(line)} Taichi must be able to differentiate it; got: {reason}") from error
     finally:
         ti.set_logging_level(ti.ERROR)
+
+
+@functools.cache
+def _epitaph(file: ShaderFile) -> str:
+    """What is said if the process ends while Taichi compiles or runs a shader."""
+    loops = [f"line {found.line}" for found in violations_in(file.source) if found.rule == "run-time loop"]
+    where = f" ({', '.join(loops)})" if loops else ""
+    return (
+        f"error: {file.where()} the process ended while Taichi compiled or ran the shader. Usual causes: a run-time "
+        f"loop of more than 30 trips{where}, an index that a vector or a field does not have, an integer remainder "
+        "by 0."
+    )
 
 
 def suspects(shader: Any, rules: Collection[str] | None = None) -> list[str]:
@@ -227,13 +253,15 @@ def _source_name(file: ShaderFile) -> str:
 @functools.cache
 def _class_of(file: ShaderFile, _epoch: int) -> type[CustomShader]:
     # The file runs again after a restart of Taichi, which ends the life of any field that it made.
+    for violation in forbidden(file.source):
+        raise InputError(f"{file.where(violation.line)} must be changed. {violation.text}")
     name = _source_name(file)
     # Taichi reads the source whenever it compiles. An entry without a time is kept as it is when the file changes.
     linecache.cache[name] = (len(file.source), None, file.source.splitlines(keepends=True), name)
     module = sys.modules[name] = types.ModuleType(name)
     try:
         exec(compile(file.source, name, "exec", dont_inherit=True), vars(module))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
         raise InputError(
             f"{file.where(*lines[-1:])} the file must run; got {type(error).__name__}: {error}."
@@ -241,8 +269,6 @@ def _class_of(file: ShaderFile, _epoch: int) -> type[CustomShader]:
     for function in file.functions:
         if not getattr(vars(module)[function], "_is_taichi_function", False):
             raise InputError(f"{file.where()} {function} must be decorated with @ti.func; it is not.")
-    for violation in fatal(file.source):
-        raise InputError(f"{file.where(violation.line)} must not end the process. {violation.text}")
     reflect_in_file = module.reflect
     ambient_in_file = getattr(module, "ambient", _no_ambient)
 
@@ -279,7 +305,7 @@ def _check_color(function: Any, color: Any) -> bool:
     if shape != (3,):
         got = {None: type(color).__name__, (): "one number or nothing"}.get(shape, f"shape {shape}")
         code = inspect.unwrap(function).__code__
-        raise ti.TaichiCompilationError(
+        raise backend.CodeError(
             f'File "{code.co_filename}", line {code.co_firstlineno}\n'
             f"{function.__name__} must return linear RGB, a vector of 3; got {got}"
         )

@@ -1,0 +1,64 @@
+"""Sentences about several subjects, each said once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+_NAMES = 4  # of the subjects of one sentence, that are written out
+
+# A number by which two sentences may differ and be one: no place, no range, no factor, no part of a name.
+_NUMBER = re.compile(
+    r"(?<![\w.+])(?<!row )(?<!rows )(?<!column )(?<!columns )(?<!\d to )"
+    r"-?\d[\d,]*(?:\.\d+)?(?:e[+-]\d+)?"
+    r"(?![\d,]*\.?\w)(?! to | times)"
+)
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence, and what it is said of.
+
+    Attributes:
+        text: the sentence.
+        subjects: the names of what it applies to.
+    """
+
+    text: str
+    subjects: tuple[str, ...]
+
+    @property
+    def heading(self) -> str:
+        """The subjects' names, of many of them the first: ``a, b, c, d and 3 more``."""
+        more = len(self.subjects) - _NAMES
+        return ", ".join(self.subjects[:_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def say_once(said: Iterable[tuple[str, str]]) -> list[Sentence]:
+    """Collect the subjects of which the same is said.
+
+    Args:
+        said: subjects' names, each with a sentence.
+
+    Returns:
+        Each sentence once, in the order in which it first came up. Sentences that differ by numbers alone are one,
+        which has the least and the largest of each number: ``3 to 12 entries are 0``.
+    """
+    alike: dict[str, list[tuple[str, str]]] = {}
+    for subject, text in said:
+        alike.setdefault(_NUMBER.sub("#", text), []).append((subject, text))
+    return [
+        Sentence(_merged([text for _, text in group]), tuple(dict.fromkeys(subject for subject, _ in group)))
+        for group in alike.values()
+    ]
+
+
+def _merged(texts: Sequence[str]) -> str:
+    numbers = zip(*map(_NUMBER.findall, texts), strict=True)
+
+    def spread(_: re.Match[str]) -> str:
+        ordered = sorted(next(numbers), key=lambda number: float(number.replace(",", "")))
+        return ordered[0] if ordered[0] == ordered[-1] else f"{ordered[0]} to {ordered[-1]}"
+
+    return _NUMBER.sub(spread, texts[0])
