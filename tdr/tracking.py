@@ -216,7 +216,10 @@ class TrackingStore:
                     within = Path(name).parent.as_posix()
                     self._client.log_artifact(run_id, str(folder / name), None if within == "." else within)
             with _request_timeout(ANSWER_TIMEOUT):
-                text = f"[Runs side by side]({self._sweep_page(run_id)})\n\n{description}"
+                # In the first line, because the UI covers what follows until more is asked for.
+                links = [f"[Runs side by side]({self._sweep_page(run_id)})"]
+                links += [f"[{name}]({name})" for name in files if name.endswith(".html")]
+                text = f"{' · '.join(links)}\n\n{description}"
                 page = ui_pages.with_artifacts(text, self._experiment_id, run_id, files)
                 self._log_batch(run_id, {}, {}, {DESCRIPTION: page})
 

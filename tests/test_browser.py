@@ -13,9 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import imageio.v3 as iio
 import mlflow
-import numpy as np
 import pytest
 from command import Command, wait_for
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
@@ -33,13 +31,6 @@ GRID_SIZE = 10  # runs; MLflow's own limit
 
 # Until a page shows something, seconds; machines may be busy.
 PATIENCE = 60
-
-SLIDER = """<!doctype html><input type="range" min="0" max="2" value="0"><canvas width="64" height="64"></canvas>
-<script>
-const context = document.querySelector("canvas").getContext("2d"), slider = document.querySelector("input");
-slider.oninput = () => { context.fillStyle = ["red", "green", "blue"][slider.value]; context.fillRect(0, 0, 64, 64); };
-slider.oninput();
-</script>"""
 
 
 class Swept:
@@ -66,20 +57,9 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
     """A sweep of twelve small runs, run and shown as users do."""
     command = Command(tmp_path_factory.mktemp("browser"))
     axes = (f"light.direction={','.join(DIRECTIONS)}", f"shader.shininess={','.join(SHININESSES)}")
-    command("-m", *axes, "image.width=24", "image.height=24")
-    sweep = command.folder / "sweep"
-    # What another part of the project may not have written.
-    for name, content in (("contact_sheet.png", picture()), ("sweep.html", SLIDER.encode())):
-        if not (sweep / name).exists():
-            (sweep / name).write_bytes(content)
-    output = command(f"resume={sweep}").stdout
+    output = command("-m", *axes, "image.width=24", "image.height=24").stdout
     with serving(command.folder / "mlflow.db") as address:
         yield Swept(output, command.sweep_runs()[0], address)
-
-
-def picture() -> bytes:
-    """A picture that no other picture of the pages looks like."""
-    return iio.imwrite("<bytes>", np.full((40, 300, 3), (0, 90, 200), np.uint8), extension=".png")
 
 
 @contextlib.contextmanager
@@ -177,26 +157,26 @@ def test_link_opens_the_runs_where_the_view_was_not_saved_or_is_lost(page: Page,
     expect(page.locator(".ag-row a")).to_have_text(NAMES[::-1])
 
 
-def test_page_of_the_sweep_shows_its_contact_sheet(page: Page, swept: Swept):
+def test_page_of_the_sweep_shows_its_picture_and_links_to_its_runs(page: Page, swept: Swept):
     page.goto(swept.link("the sweep"))
-    sheet = page.locator("img[src*='path=contact_sheet.png']")
-    sheet.scroll_into_view_if_needed()
-    assert pixels(sheet)
-    expect(page.get_by_text("12 runs")).to_be_visible()
+    expect(page.get_by_text("12 runs, 12 finished")).to_be_visible()
+    page.get_by_text("Show more").click()
+    assert pixels(page.locator("img[src*='path=grid.png']"))
     link = page.get_by_role("link", name="Runs side by side").get_attribute("href")
     assert link
     assert swept.link("runs side by side").endswith(link)
 
 
 def test_slider_of_the_sweeps_page_changes_the_picture(page: Page, swept: Swept):
-    page.goto(swept.link("the sweep").replace("?", "/artifacts/sweep.html?"))
-    frame = page.frame_locator("iframe")
+    page.goto(swept.link("the sweep"))
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="sweep.html").click()
+    frame = opened.value.frame_locator("iframe")
     slider = frame.locator("input[type=range]").first
-    expect(slider).to_be_visible()
-    picture = frame.locator("canvas, img").first
+    picture = frame.locator("canvas:visible").first
     expect(picture).to_be_visible()
     before = picture.screenshot()
-    slider.fill(slider.get_attribute("max") or "1")
+    slider.fill(slider.get_attribute("max") or "")
     deadline = time.monotonic() + PATIENCE
     while picture.screenshot() == before:
         assert time.monotonic() < deadline, "the picture stays as it is"

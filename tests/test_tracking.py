@@ -254,18 +254,19 @@ def test_page_of_a_sweep_has_its_files_and_those_of_a_later_end_replace_them(
     for attempt in ("first", "second"):
         for name in files:
             (tmp_path / name).write_text(attempt)
-        store.close_sweep(sweep, "FINISHED", {}, f"![a]({files[0]}) [b]({files[1]}) [c](x.png)", tmp_path, files)
+        store.close_sweep(sweep, "FINISHED", {}, f"![a]({files[0]}) [c](x.png)", tmp_path, files)
         assert {path.read_text() for path in kept.rglob("*") if path.is_file()} == {attempt}
         assert all((kept / name).is_file() for name in files)
-    note = open_client(store).get_run(sweep).data.tags["mlflow.note.content"].partition("\n\n")[2]
+    note = open_client(store).get_run(sweep).data.tags["mlflow.note.content"]
     page = store.run_url(sweep)[len(LOCAL_UI) + 1 :].replace("?", "/artifacts/sweep.html?")
-    assert note == f"![a](get-artifact?path=sheet.png&run_uuid={sweep}) [b]({page}) [c](x.png)"
+    shown = f"![a](get-artifact?path=sheet.png&run_uuid={sweep}) [c](x.png)"
+    assert note.endswith(f" · [sweep.html]({page})\n\n{shown}")
 
     with pytest.raises(TrackingError, match=rf"No such file .*lost\.png.* The results are in {tmp_path}\."):
         store.close_sweep(sweep, "FAILED", {"jobs": 1}, "new", tmp_path, ["lost.png"])
     run = open_client(store).get_run(sweep)
     assert (run.info.status, run.data.metrics) == ("FAILED", {"jobs": 1})
-    assert run.data.tags["mlflow.note.content"].endswith(note)
+    assert run.data.tags["mlflow.note.content"] == note
 
 
 def test_link_to_a_sweep_names_the_view_once_it_is_saved(store: TrackingStore):
