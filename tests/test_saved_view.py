@@ -45,6 +45,7 @@ def test_view_lists_what_the_address_of_the_list_does():
     assert "5eed" in state["searchFilter"]
     assert [state["searchFilter"], state["orderByKey"]] == [listing["searchFilter"], listing["orderByKey"]]
     assert json.dumps(state["orderByAsc"]) == listing["orderByAsc"]
+    assert state["runsHiddenMode"] == "SHOW_ALL"
 
 
 @pytest.mark.parametrize("columns", [3, 27, 120])
