@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tdr.timing import Stopwatch
 
-# Made before anything else is imported, so that the first run's total is the time since the start.
-_stopwatches = [Stopwatch()]
-with _stopwatches[0].measure("imports"):
+# Made before anything else is imported, so that a run's total is the time since the start.
+_since_start = Stopwatch()
+with _since_start.measure("imports"):
     import functools
     import os
     import sys
@@ -226,8 +226,9 @@ def _to_four_digits(vectors: Sequence[Sequence[float]]) -> str:
 @hydra.main(version_base="1.3", config_path=CONF, config_name="jacobian")
 def main(composed: DictConfig) -> None:
     """Run one job. One that is alone also says what came out, and goes to MLflow from here."""
-    start, stopwatch = time.time(), _stopwatches.pop() if _stopwatches else Stopwatch()
     job = Job.current()
+    # A sweep's jobs run in whatever processes, which get a copy of the stopwatch of the one that started the sweep.
+    start, stopwatch = time.time(), _since_start if job.sweep is None else Stopwatch()
     if job.sweep is not None:
         hide_progress()
         run_job(job, composed, start, stopwatch)
