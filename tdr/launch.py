@@ -252,7 +252,7 @@ def with_resumed(arguments: list[str]) -> list[str]:
         return arguments
     sweep = Sweep.read(Path(folders[-1]).resolve())
     others = [a for a in arguments if not a.startswith("resume=") and a not in ("-m", "--multirun")]
-    wrong = [a for a in others if not a.startswith(("hydra/launcher=", "hydra.launcher."))]
+    wrong = [a for a in others if not _is_about_launcher(a)]
     if wrong:
         raise InputError(
             f"resume must stand alone, or with hydra/launcher and its settings; got {' '.join(wrong)} as well. "
@@ -260,9 +260,13 @@ def with_resumed(arguments: list[str]) -> list[str]:
         )
     command = list(sweep.command)
     if others:
-        command = [o for o in command if not o.lstrip("+").startswith(("hydra/launcher=", "hydra.launcher."))]
+        command = [o for o in command if not _is_about_launcher(o)]
     os.chdir(sweep.directory)
     return ["-m", *command, *others, f"hydra.sweep.dir={quoted(str(sweep.folder))}"]
+
+
+def _is_about_launcher(override: str) -> bool:
+    return override.lstrip("+~").startswith(("hydra/launcher=", "hydra.launcher."))
 
 
 def quoted(text: str) -> str:
