@@ -30,6 +30,7 @@ from yaml import YAMLError
 from tdr.config import SCHEMAS, Config, CustomShaderConfig, TrackingConfig, reject_unknown_keys
 from tdr.errors import InputError
 from tdr.sweep import SWEEP, Sweep
+from tdr.tracking import redact
 
 if TYPE_CHECKING:
     from tdr.tracking_process import TrackingProcess
@@ -209,6 +210,7 @@ def launch(main: Callable[[], None]) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     _end_on_signals()
     try:
+        _refuse_credentials(sys.argv[1:])
         sys.argv[1:] = with_resumed(sys.argv[1:])
         main()
     except KeyboardInterrupt as error:
@@ -221,6 +223,20 @@ def launch(main: Callable[[], None]) -> int:
         for store in _stores.values():
             store.close()
     return next((status for status in (1, 2) if status in _statuses), 0)
+
+
+def _refuse_credentials(arguments: Sequence[str]) -> None:
+    """Refuse a command line with credentials, because Hydra writes it into ``.hydra/``, which is uploaded.
+
+    Raises:
+        InputError: if there are any.
+    """
+    for argument in arguments:
+        if redact(argument) != argument or re.search("MLFLOW_TRACKING_(PASSWORD|TOKEN)", argument):
+            raise InputError(
+                f"{argument.partition('=')[0]} must not contain a user name, a password or a token. "
+                "Set the environment variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead."
+            )
 
 
 def _end_on_signals() -> None:
