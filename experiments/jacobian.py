@@ -7,7 +7,6 @@ from tdr.timing import Stopwatch
 # Made before anything else is imported, so that a run's total is the time since the start.
 _since_start = Stopwatch()
 with _since_start.measure("imports"):
-    import functools
     import os
     import sys
     import time
@@ -23,13 +22,9 @@ with _since_start.measure("imports"):
     from tdr.config import CheckMode, Config, OnFail
     from tdr.errors import InputError
     from tdr.jacobian_images import JacobianImages
-    from tdr.launch import CONF, ROOT, Job
-    from tdr.record import RunRecord, environment_tags
+    from tdr.launch import CONF, Job
+    from tdr.record import RunRecord
     from tdr.terminal import hide_progress, phase, say, say_where, track
-
-
-# What this process computes with: the code that it has loaded, whatever becomes of the files meanwhile.
-environment = functools.cache(environment_tags)
 
 
 def run(
@@ -177,7 +172,7 @@ def describe(
     exit_status = 0 if error is None else 1
     if result is not None and result.verdict is Verdict.failed and composed.check.on_fail is OnFail.fail:
         exit_status = 2
-    tags = {**composed.tracking.tags, **environment(ROOT)}
+    tags = {**composed.tracking.tags, **launch.environment()}
     params = {
         "image.width": composed.image.width,
         "image.height": composed.image.height,

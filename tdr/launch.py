@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import os
 import re
 import signal
@@ -29,6 +30,7 @@ from yaml import YAMLError
 
 from tdr.config import SCHEMAS, Config, CustomShaderConfig, TrackingConfig, reject_unknown_keys
 from tdr.errors import InputError
+from tdr.record import environment_tags
 from tdr.sweep import SWEEP, Sweep
 from tdr.tracking import redact
 
@@ -70,6 +72,12 @@ def config_options() -> str:
 # At once, because the processes that run the jobs of a sweep do no more than import this module.
 OmegaConf.register_new_resolver("tdr_root", lambda: str(ROOT), replace=True)
 OmegaConf.register_new_resolver("tdr_options", config_options, replace=True)
+
+
+@functools.cache
+def environment() -> dict[str, str]:
+    """What this process computes with: the code that it has loaded, whatever becomes of the files meanwhile."""
+    return environment_tags(ROOT)
 
 
 def check(composed: DictConfig) -> Config:
