@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from tdr.timing import Stopwatch
 
-# Made before anything else is imported, so that the first run's total is the time since the start.
-_stopwatches = [Stopwatch()]
-with _stopwatches[0].measure("imports"):
-    import functools
+# Made before anything else is imported, so that a run's total is the time since the start.
+_since_start = Stopwatch()
+with _since_start.measure("imports"):
     import os
     import sys
     import time
@@ -23,13 +22,9 @@ with _stopwatches[0].measure("imports"):
     from tdr.config import CheckMode, Config, OnFail
     from tdr.errors import InputError
     from tdr.jacobian_images import JacobianImages
-    from tdr.launch import CONF, ROOT, Job
-    from tdr.record import RunRecord, environment_tags
+    from tdr.launch import CONF, Job
+    from tdr.record import RunRecord
     from tdr.terminal import hide_progress, phase, say, say_where, track
-
-
-# What this process computes with: the code that it has loaded, whatever becomes of the files meanwhile.
-environment = functools.cache(environment_tags)
 
 
 def run(
@@ -177,7 +172,7 @@ def describe(
     exit_status = 0 if error is None else 1
     if result is not None and result.verdict is Verdict.failed and composed.check.on_fail is OnFail.fail:
         exit_status = 2
-    tags = {**composed.tracking.tags, **environment(ROOT)}
+    tags = {**composed.tracking.tags, **launch.environment()}
     params = {
         "image.width": composed.image.width,
         "image.height": composed.image.height,
@@ -226,8 +221,9 @@ def _to_four_digits(vectors: Sequence[Sequence[float]]) -> str:
 @hydra.main(version_base="1.3", config_path=CONF, config_name="jacobian")
 def main(composed: DictConfig) -> None:
     """Run one job. One that is alone also says what came out, and goes to MLflow from here."""
-    start, stopwatch = time.time(), _stopwatches.pop() if _stopwatches else Stopwatch()
     job = Job.current()
+    # A sweep's jobs run in whatever processes, which get a copy of the stopwatch of the one that started the sweep.
+    start, stopwatch = time.time(), _since_start if job.sweep is None else Stopwatch()
     if job.sweep is not None:
         hide_progress()
         run_job(job, composed, start, stopwatch)

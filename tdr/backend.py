@@ -117,6 +117,7 @@ def start(precision: Precision | str = Precision.f32, arch: Arch | str = Arch.cp
                 enable_fallback=False,
                 unrolling_limit=0,  # no warnings: tdr.shader_rules says what is too long
                 log_level=ti.ERROR,
+                **_num_threads(),
             )
     except RuntimeError as error:
         _started = None
@@ -125,6 +126,25 @@ def start(precision: Precision | str = Precision.f32, arch: Arch | str = Arch.cp
         ) from error
     _started = (precision, arch)
     _epoch += 1
+
+
+def _num_threads() -> dict[str, int]:
+    """Taichi's setting for the threads of its CPU backend; left to TI_CPU_MAX_NUM_THREADS where that is set.
+
+    By itself Taichi takes all cores of the machine, in each of the processes that share them. joblib and Ray tell a
+    worker its share in OMP_NUM_THREADS, Slurm in SLURM_CPUS_PER_TASK.
+    """
+    if os.environ.get("TI_CPU_MAX_NUM_THREADS"):
+        return {}
+    for variable in ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"):
+        text = os.environ.get(variable)
+        if text:
+            share = text.partition(",")[0]  # OpenMP takes a list, one for each level of nesting
+            if not share.isdecimal() or int(share) < 1:
+                raise InputError(f"{variable} must be a whole number, at least 1; got {text!r}.")
+            return {"cpu_max_num_threads": int(share)}
+    # macOS and Windows bind no process to some of the cores.
+    return {"cpu_max_num_threads": len(os.sched_getaffinity(0))} if hasattr(os, "sched_getaffinity") else {}
 
 
 def ensure_started() -> None:

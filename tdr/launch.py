@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import os
 import re
 import signal
@@ -29,7 +30,9 @@ from yaml import YAMLError
 
 from tdr.config import SCHEMAS, Config, CustomShaderConfig, TrackingConfig, reject_unknown_keys
 from tdr.errors import InputError
+from tdr.record import environment_tags
 from tdr.sweep import SWEEP, Sweep
+from tdr.tracking import redact
 
 if TYPE_CHECKING:
     from tdr.tracking_process import TrackingProcess
@@ -69,6 +72,12 @@ def config_options() -> str:
 # At once, because the processes that run the jobs of a sweep do no more than import this module.
 OmegaConf.register_new_resolver("tdr_root", lambda: str(ROOT), replace=True)
 OmegaConf.register_new_resolver("tdr_options", config_options, replace=True)
+
+
+@functools.cache
+def environment() -> dict[str, str]:
+    """What this process computes with: the code that it has loaded, whatever becomes of the files meanwhile."""
+    return environment_tags(ROOT)
 
 
 def check(composed: DictConfig) -> Config:
@@ -209,6 +218,7 @@ def launch(main: Callable[[], None]) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     _end_on_signals()
     try:
+        _refuse_credentials(sys.argv[1:])
         sys.argv[1:] = with_resumed(sys.argv[1:])
         main()
     except KeyboardInterrupt as error:
@@ -221,6 +231,20 @@ def launch(main: Callable[[], None]) -> int:
         for store in _stores.values():
             store.close()
     return next((status for status in (1, 2) if status in _statuses), 0)
+
+
+def _refuse_credentials(arguments: Sequence[str]) -> None:
+    """Refuse a command line with credentials, because Hydra writes it into ``.hydra/``, which is uploaded.
+
+    Raises:
+        InputError: if there are any.
+    """
+    for argument in arguments:
+        if redact(argument) != argument or re.search("MLFLOW_TRACKING_(PASSWORD|TOKEN)", argument):
+            raise InputError(
+                f"{argument.partition('=')[0]} must not contain a user name, a password or a token. "
+                "Set the environment variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead."
+            )
 
 
 def _end_on_signals() -> None:
@@ -252,7 +276,7 @@ def with_resumed(arguments: list[str]) -> list[str]:
         return arguments
     sweep = Sweep.read(Path(folders[-1]).resolve())
     others = [a for a in arguments if not a.startswith("resume=") and a not in ("-m", "--multirun")]
-    wrong = [a for a in others if not a.startswith(("hydra/launcher=", "hydra.launcher."))]
+    wrong = [a for a in others if not _is_about_launcher(a)]
     if wrong:
         raise InputError(
             f"resume must stand alone, or with hydra/launcher and its settings; got {' '.join(wrong)} as well. "
@@ -260,9 +284,13 @@ def with_resumed(arguments: list[str]) -> list[str]:
         )
     command = list(sweep.command)
     if others:
-        command = [o for o in command if not o.lstrip("+").startswith(("hydra/launcher=", "hydra.launcher."))]
+        command = [o for o in command if not _is_about_launcher(o)]
     os.chdir(sweep.directory)
     return ["-m", *command, *others, f"hydra.sweep.dir={quoted(str(sweep.folder))}"]
+
+
+def _is_about_launcher(override: str) -> bool:
+    return override.lstrip("+~").startswith(("hydra/launcher=", "hydra.launcher."))
 
 
 def quoted(text: str) -> str:

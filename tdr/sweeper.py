@@ -20,10 +20,10 @@ from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
-from hydra.core.utils import JobReturn
 from omegaconf import OmegaConf
 
 from tdr import launch
+from tdr.dispatch import dispatch
 from tdr.errors import InputError
 from tdr.follower import Follower
 from tdr.record import RunRecord, Status, environment_tags
@@ -80,7 +80,7 @@ class ResumableSweeper(BasicSweeper):
             first = sweep.jobs.index(batch[0])
             overrides = [[*job.overrides, f"hydra.sweep.subdir={launch.quoted(job.folder)}"] for job in batch]
             try:
-                returned: Sequence[JobReturn] = self.launcher.launch(overrides, initial_job_idx=first)
+                returned = dispatch(self.launcher, overrides, first)
             except Exception as error:
                 if not in_process:
                     raise
@@ -90,7 +90,9 @@ class ResumableSweeper(BasicSweeper):
                 try:
                     _ = result.return_value
                 except Exception as error:  # noqa: BLE001 (whatever a job raised, the others go on)
-                    _fail(sweep, job, error)
+                    # What it recorded stands, whatever became of its process afterwards.
+                    if sweep.record_of(job) is None:
+                        _fail(sweep, job, error)
 
     def _plan(self, folder: Path, overrides: Sequence[Override]) -> Sweep:
         """The sweep that the overrides describe."""
@@ -196,15 +198,17 @@ class _Execution:
                 sweeper.launch(self.sweep, jobs)
                 return
             except BrokenProcessPool:
-                # A worker was killed, for want of memory for example, and its pool with it. What is left starts
-                # again, as long as that gets anywhere.
+                # A worker was killed, for want of memory for example, and its pool with it. Which job did it is not
+                # known: those that had begun run again one at a time, and one that breaks its own pool has failed.
                 left = [job for job in jobs if self.sweep.record_of(job) is None]
-                if len(left) == len(jobs):
-                    for job in left:
-                        self.sweep.fail(job, "The process that ran the job was killed.")
-                    return
-                say(f"WARNING    a worker process was killed; {len(left)} jobs start again")
-                jobs = left
+                begun = [job for job in left if (self.sweep.folder / job.folder).exists()] or left
+                say(f"WARNING    a worker process was killed; {len(begun)} jobs start again, one at a time")
+                for job in begun:
+                    try:
+                        sweeper.launch(self.sweep, [job])
+                    except BrokenProcessPool:
+                        self.sweep.fail(job, "The process that ran the job was killed, twice.")
+                jobs = [job for job in left if job not in begun]
 
     def close(self, ending: Status | None, skipped: int, pending: Sequence[RunRecord]) -> None:
         """Say how the sweep went, and end its run in the store.

@@ -15,8 +15,9 @@ import shlex
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +32,8 @@ FIGURE = "figure.png"
 # What of a run's files its pictures can be drawn from again.
 FETCHED = ("jacobian.npz", "jacobian.json", "metrics.json")
 DESCRIPTION = "mlflow.note.content"
+# MLflow sets it again with every image; it must be there before several are uploaded at a time.
+IMAGES = "mlflow.loggedImages"
 LOCAL_UI = "http://127.0.0.1:5000"
 
 # What MLflow is told before it is imported, unless the user's environment says otherwise.
@@ -44,6 +47,9 @@ ENVIRONMENT = {
 # Seconds. A server that is there answers a question at once; it may need longer to store a large file.
 ANSWER_TIMEOUT = 3
 UPLOAD_TIMEOUT = 30
+
+# Files of a run that are sent to a server at a time: each takes little work and much waiting.
+CONNECTIONS = 8
 
 # MLflow itself cuts parameters here (and tags a little later), but without a word.
 MAX_TEXT = 6000
@@ -404,18 +410,36 @@ class TrackingStore:
         description = ui_pages.with_artifacts(record.description + figure, self._experiment_id, run_id, record.files)
         try:
             with _request_timeout(UPLOAD_TIMEOUT):
-                self._log_batch(run_id, record.params, record.metrics, {DESCRIPTION: description})
-                self._client.log_artifacts(run_id, str(record.output_dir))
-                for name in record.images:
-                    image = _import_mlflow().Image(str(record.output_dir / name))
-                    key = _image_key(name)
-                    self._client.log_image(run_id, image, key=key, timestamp=end_time, synchronous=True)
+                own = {DESCRIPTION: description, **({IMAGES: "True"} if record.images else {})}
+                self._log_batch(run_id, record.params, record.metrics, own)
+                self._upload_files(run_id, record, end_time)
                 self._client.set_terminated(run_id, record.status, end_time)
         except BaseException:
             with contextlib.suppress(Exception), _request_timeout(ANSWER_TIMEOUT):
                 self._client.delete_run(run_id)
             raise
         return run_id
+
+    def _upload_files(self, run_id: str, record: RunRecord, end_time: int) -> None:
+        """Upload everything in a run's folder, and its images once more for the UI's image grid."""
+        uploads = []
+        for path in sorted(record.output_dir.rglob("*")):
+            if path.is_file():
+                folder = path.parent.relative_to(record.output_dir).as_posix()
+                uploads.append(partial(self._client.log_artifact, run_id, str(path), folder if folder != "." else None))
+        for name in record.images:
+            image, key = _import_mlflow().Image(str(record.output_dir / name)), _image_key(name)
+            uploads.append(
+                partial(self._client.log_image, run_id, image, key=key, timestamp=end_time, synchronous=True)
+            )
+        with ThreadPoolExecutor(1 if self._database else CONNECTIONS) as pool:
+            sent = [pool.submit(upload) for upload in uploads]
+            try:
+                for upload in sent:
+                    upload.result()
+            finally:
+                # After an error the rest need not be tried.
+                pool.shutdown(cancel_futures=True)
 
     def _log_batch(
         self,

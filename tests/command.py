@@ -29,7 +29,7 @@ class Command:
     def __call__(self, *overrides: str, status: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
         """Start it with overrides; the exit status must be the expected one."""
         arguments, variables = self.line(*overrides), self.environment(**environment)
-        done = subprocess.run(arguments, capture_output=True, text=True, cwd=self.folder, env=variables, timeout=300)
+        done = subprocess.run(arguments, capture_output=True, text=True, cwd=self.folder, env=variables, timeout=600)
         assert done.returncode == status, done.stdout + done.stderr
         return done
 

@@ -1,5 +1,6 @@
 """Starting Taichi: once, quietly, and in the precision that was asked for."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,15 @@ from tdr import backend
 from tdr.config import Arch, Precision
 from tdr.errors import InputError
 
+THREADS = ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK", "TI_CPU_MAX_NUM_THREADS")
 
-def run(code: str) -> subprocess.CompletedProcess:
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess:
     """Run Python with every warning an error, in a process where nothing is imported yet."""
     command = [sys.executable, "-W", "error", "-c", code]
     root = Path(__file__).resolve().parents[1]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
+    variables = {key: value for key, value in os.environ.items() if key not in THREADS} | environment
+    return subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_starting_again_in_the_same_precision_keeps_what_is_there(precision):
@@ -65,6 +69,33 @@ def test_precision_and_backend_go_by_their_names():
 def test_whatever_is_used_first_prints_and_warns_nothing(name):
     finished = run(f"import tdr; tdr.{name}; tdr.start()")
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("environment", "threads"),
+    [
+        ({}, 1),
+        ({"OMP_NUM_THREADS": "2"}, 2),
+        ({"SLURM_CPUS_PER_TASK": "3"}, 3),
+        ({"OMP_NUM_THREADS": "2", "SLURM_CPUS_PER_TASK": "3", "TI_CPU_MAX_NUM_THREADS": "4"}, 4),
+    ],
+)
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux binds a process to some of the cores")
+def test_a_worker_uses_no_more_threads_than_its_share(environment, threads):
+    finished = run(
+        "import os\n"
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "import tdr, tdr.backend\n"
+        "tdr.start()\n"
+        "print(tdr.backend.ti.cfg.cpu_max_num_threads)",
+        **environment,
+    )
+    assert (finished.stdout, finished.stderr) == (f"{threads}\n", "")
+
+
+def test_a_share_that_is_no_number_is_refused():
+    finished = run("import tdr; tdr.start()", OMP_NUM_THREADS="many")
+    assert "OMP_NUM_THREADS must be a whole number, at least 1; got 'many'." in finished.stderr
 
 
 def test_what_needs_no_taichi_does_not_import_it():
