@@ -166,10 +166,12 @@ def run_name(axes: Sequence[str], values: Mapping[str, str]) -> str:
         values: what the job sets each of them to, as the command line would.
 
     Returns:
-        ``light.azimuth=0.3 mesh=torus``: numbers without the rounding errors of ``range()``, long values with a hash
+        ``azimuth=0.3 mesh=torus``: keys by their last part where that tells them apart, numbers without the rounding errors of ``range()``, long values with a hash
         in place of their middle, at most 250 characters, which is what MLflow's database keeps.
     """
-    parts = [f"{axis}={_shorten(without_rounding_errors(values[axis]), 60)}" for axis in axes]
+    last = [axis.rpartition(".")[2] for axis in axes]
+    keys = [short if last.count(short) == 1 else axis for axis, short in zip(axes, last, strict=True)]
+    parts = [f"{k}={_shorten(without_rounding_errors(values[a]), 60)}" for k, a in zip(keys, axes, strict=True)]
     return _shorten(" ".join(parts) or "job", 250)
 
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.browser
 
 DIRECTIONS = ("[[1,-1,-1]]", "[[0,-1,-1]]", "[[-1,-1,-1]]")
 SHININESSES = ("5", "20", "80", "200")
-NAMES = [f"light.direction={d} shader.shininess={s}" for d in DIRECTIONS for s in SHININESSES]
+NAMES = [f"direction={d} shininess={s}" for d in DIRECTIONS for s in SHININESSES]
 GRID_SIZE = 10  # runs; MLflow's own limit
 
 # Until a page shows something, seconds; machines may be busy.

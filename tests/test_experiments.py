@@ -101,7 +101,7 @@ def test_a_sweep_is_one_parent_with_a_run_for_each_job_and_compiles_once(command
     assert parent.info.status == "FAILED"
     assert parent.info.run_id in done.stdout
     assert [run.info.run_name for run in children] == [
-        f"light.direction={v}" for v in values.replace("]],", "]];").split(";")
+        f"direction={v}" for v in values.replace("]],", "]];").split(";")
     ]
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
     assert {run.data.tags["tdr.sweep"] for run in runs} == {parent.info.run_name}
@@ -190,10 +190,10 @@ def test_what_looks_empty_or_broken_is_said(command):
 PRESETS = {
     "all_parameters": ([], [""]),
     "lesson": (["light=tilted,three_point"], ["light=tilted", "light=three_point"]),
-    "light_ring": (["light.azimuth=range(0,270,90)"], [f"light.azimuth={azimuth}" for azimuth in (0, 90, 180)]),
-    "light_hemisphere": (["light.azimuth=0,90", "light.elevation=-45"], ["light.azimuth=0", "light.azimuth=90"]),
-    "shininess": (["shader.shininess=5,50"], ["shader.shininess=5", "shader.shininess=50"]),
-    "resolution": (["image.width=8,12"], ["image.width=8", "image.width=12"]),
+    "light_ring": (["light.azimuth=range(0,270,90)"], [f"azimuth={azimuth}" for azimuth in (0, 90, 180)]),
+    "light_hemisphere": (["light.azimuth=0,90", "light.elevation=-45"], ["azimuth=0", "azimuth=90"]),
+    "shininess": (["shader.shininess=5,50"], ["shininess=5", "shininess=50"]),
+    "resolution": (["image.width=8,12"], ["width=8", "width=12"]),
     "mesh_shader": (["mesh=cube"], ["shader=blinn_phong", "shader=lambertian"]),
 }
 

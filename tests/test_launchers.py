@@ -114,7 +114,7 @@ def check_sweep(command: Command, done: subprocess.CompletedProcess[str]) -> Non
     directions = ("[[0,0,-1]]", "[[0,0,0]]", "[[1,-1,-1]]")
     parent, runs = command.sweep_runs()
     assert [(run.info.run_name, run.info.status) for run in runs] == [
-        (f"light.direction={direction} shader.gain={gain}", "FAILED" if direction == "[[0,0,0]]" else "FINISHED")
+        (f"direction={direction} gain={gain}", "FAILED" if direction == "[[0,0,0]]" else "FINISHED")
         for direction in directions
         for gain in (1, 2)
     ]

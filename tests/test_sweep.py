@@ -11,19 +11,20 @@ from tdr.sweep import Sweep, SweepJob, SweepRunsError, folder_name, run_name
 @pytest.mark.parametrize(
     ("axes", "values", "name"),
     [
-        (["light.azimuth"], {"light.azimuth": "15", "image.width": "8"}, "light.azimuth=15"),
-        (["light.azimuth"], {"light.azimuth": "0.30000000000000004"}, "light.azimuth=0.3"),
-        (["light.azimuth"], {"light.azimuth": "337.5"}, "light.azimuth=337.5"),
-        (["light.azimuth"], {"light.azimuth": "315.0"}, "light.azimuth=315"),
-        (["light.azimuth"], {"light.azimuth": "-0.0"}, "light.azimuth=0"),
-        (["light.azimuth"], {"light.azimuth": "-5.551115123125783e-17"}, "light.azimuth=0"),
-        (["shader.eps"], {"shader.eps": "1.5e-13"}, "shader.eps=1.5e-13"),
-        (["shader.eps"], {"shader.eps": "1e-05"}, "shader.eps=1e-05"),
-        (["shader.gain"], {"shader.gain": "12345678901.5"}, "shader.gain=12345678901.5"),
-        (["camera.position"], {"camera.position": "[0.1,-0.6000000000000001,2.0]"}, "camera.position=[0.1,-0.6,2]"),
-        (["light.direction"], {"light.direction": "[[1,-1,-1],[0,0.5,-1]]"}, "light.direction=[[1,-1,-1],[0,0.5,-1]]"),
-        (["mesh.path"], {"mesh.path": "v1.0/2.0/a_3.0.obj"}, "mesh.path=v1.0/2.0/a_3.0.obj"),
-        (["mesh", "shader.diffuse"], {"shader.diffuse": "0.5", "mesh": "torus"}, "mesh=torus shader.diffuse=0.5"),
+        (["light.azimuth"], {"light.azimuth": "15", "image.width": "8"}, "azimuth=15"),
+        (["light.azimuth"], {"light.azimuth": "0.30000000000000004"}, "azimuth=0.3"),
+        (["light.azimuth"], {"light.azimuth": "337.5"}, "azimuth=337.5"),
+        (["light.azimuth"], {"light.azimuth": "315.0"}, "azimuth=315"),
+        (["light.azimuth"], {"light.azimuth": "-0.0"}, "azimuth=0"),
+        (["light.azimuth"], {"light.azimuth": "-5.551115123125783e-17"}, "azimuth=0"),
+        (["shader.eps"], {"shader.eps": "1.5e-13"}, "eps=1.5e-13"),
+        (["shader.eps"], {"shader.eps": "1e-05"}, "eps=1e-05"),
+        (["shader.gain"], {"shader.gain": "12345678901.5"}, "gain=12345678901.5"),
+        (["camera.position"], {"camera.position": "[0.1,-0.6000000000000001,2.0]"}, "position=[0.1,-0.6,2]"),
+        (["light.direction"], {"light.direction": "[[1,-1,-1],[0,0.5,-1]]"}, "direction=[[1,-1,-1],[0,0.5,-1]]"),
+        (["mesh.path"], {"mesh.path": "v1.0/2.0/a_3.0.obj"}, "path=v1.0/2.0/a_3.0.obj"),
+        (["mesh", "shader.diffuse"], {"shader.diffuse": "0.5", "mesh": "torus"}, "mesh=torus diffuse=0.5"),
+        (["mesh.scale", "a.scale"], {"mesh.scale": "2", "a.scale": "3"}, "mesh.scale=2 a.scale=3"),
         ([], {"mesh": "torus"}, "job"),
     ],
 )
@@ -36,9 +37,9 @@ def test_long_names_show_both_ends_and_differ_where_values_do():
     texts = [str(directions).replace(" ", "") for directions in vectors]
     names = [run_name(["light.direction"], {"light.direction": text}) for text in texts]
     assert len(set(names)) == 20
-    assert all(name.startswith("light.direction=[[0,-1,-1],[1,") for name in names)
+    assert all(name.startswith("direction=[[0,-1,-1],[1,") for name in names)
     assert all(name.endswith("[11,-1,-1]]") for name in names)
-    assert max(map(len, names)) <= len("light.direction=") + 60
+    assert max(map(len, names)) <= len("direction=") + 60
     many = {f"light.direction{i}": texts[0] for i in range(6)}
     assert len(run_name([*many], many)) <= 250
 
