@@ -166,8 +166,9 @@ def run_name(axes: Sequence[str], values: Mapping[str, str]) -> str:
         values: what the job sets each of them to, as the command line would.
 
     Returns:
-        ``azimuth=0.3 mesh=torus``: keys by their last part where that tells them apart, numbers without the rounding errors of ``range()``, long values with a hash
-        in place of their middle, at most 250 characters, which is what MLflow's database keeps.
+        ``azimuth=0.3 mesh=torus``: keys by their last part where that tells them apart, numbers without the rounding
+        errors of ``range()``, long values with a hash in place of their middle; at most 250 characters, which is what
+        MLflow's database keeps.
     """
     last = [axis.rpartition(".")[2] for axis in axes]
     keys = [short if last.count(short) == 1 else axis for axis, short in zip(axes, last, strict=True)]
