@@ -11,6 +11,7 @@ with _since_start.measure("imports"):
     import sys
     import time
     from collections.abc import Sequence
+    from concurrent.futures import ThreadPoolExecutor
     from pathlib import Path
 
     import hydra
@@ -69,17 +70,20 @@ def run(
     with stopwatch.measure("jacobian"):
         images = differentiate(pipeline, config.jacobian, track)
     result = None
-    if config.check.mode is not CheckMode.off:
-        with stopwatch.measure("check"):
-            result = check(pipeline, images, config.check.mode, track)
-    with phase("writing"), stopwatch.measure("pictures"):
-        artifacts.write_pictures(folder, images)
-        if result is not None:
-            artifacts.write_check(folder, result, images.image)
-        if isinstance(pipeline.shader, CustomShader):
-            artifacts.write_shader(folder, pipeline.shader.file.source)
-        if config.image.g_buffer:
-            artifacts.write_g_buffer(folder, pipeline.compute_g_buffer())
+    # Drawing and compressing let other threads run for most of the time, so the check does not wait for the pictures.
+    with ThreadPoolExecutor(1) as beside:
+        pictures = beside.submit(artifacts.write_pictures, folder, images)
+        if config.check.mode is not CheckMode.off:
+            with stopwatch.measure("check"):
+                result = check(pipeline, images, config.check.mode, track)
+        with phase("writing"), stopwatch.measure("pictures"):
+            if result is not None:
+                artifacts.write_check(folder, result, images.image)
+            if isinstance(pipeline.shader, CustomShader):
+                artifacts.write_shader(folder, pipeline.shader.file.source)
+            if config.image.g_buffer:
+                artifacts.write_g_buffer(folder, pipeline.compute_g_buffer())
+            pictures.result()
     with stopwatch.measure("arrays"):
         artifacts.write_arrays(folder, images)
         metrics = {

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tdr import check_pictures, check_report, report
 from tdr.check_result import CheckResult
+from tdr.color_limit import color_limit
 from tdr.errors import InputError
 from tdr.jacobian_images import JacobianImages
 
@@ -64,8 +65,9 @@ def write_pictures(folder: Path, images: JacobianImages) -> list[str]:
     """
     (folder / "jacobian").mkdir(exist_ok=True)
     pictures = {RENDER: report.encode_srgb(images.image)}
+    limits = {parameter: color_limit(images, parameter) for parameter in images.parameters}
     for column in images.columns:
-        pictures[column_file(column.name)] = report.column_picture(images, column)
+        pictures[column_file(column.name)] = report.column_picture(images, column, limits[column.parameter])
     write_picture_files(folder, {**pictures, FIGURE: report.figure(images)})
     return list(pictures)
 

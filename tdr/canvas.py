@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,8 @@ class Canvas:
     """A picture that is being drawn, in pixels from its top left corner.
 
     Lines are drawn by matplotlib's renderer itself, because a ``Figure`` resamples the panels, and text by Pillow,
-    because it is three times as fast.
+    because it is three times as fast. Each gets a copy of the part that it draws on: one of the whole picture would
+    take longer than the drawing.
 
     Args:
         width: in pixels.
@@ -53,12 +55,7 @@ class Canvas:
     """
 
     def __init__(self, width: int, height: int) -> None:
-        from matplotlib.backends.backend_agg import RendererAgg
-
-        renderer: Any = RendererAgg
-        self._renderer = renderer(width, height, 72)  # at 72 dpi a point is a pixel
-        self._buffer: Picture = np.asarray(self._renderer.buffer_rgba())
-        self._buffer[:] = 255
+        self._picture: Picture = np.full((height, width, 3), 255, np.uint8)
         self.width = width
         self._panels: list[tuple[int, int, Picture]] = []
         self._texts: list[tuple[float, float, str, float, float, float]] = []
@@ -69,12 +66,12 @@ class Canvas:
 
     def fill(self, left: int, top: int, right: int, bottom: int, color: Color) -> None:
         """Fill a rectangle."""
-        self._buffer[top:bottom, left:right, :3] = color
+        self._picture[top:bottom, left:right] = color
 
     def polygon(self, corners: Sequence[tuple[float, float]], color: Color) -> None:
         """Fill a polygon, given its corners (x, y)."""
-        style = self._style(color, 0)
-        self._renderer.draw_path(style, *self._path(np.array(corners, float)), _unit(color))
+        with self._renderer(np.array(corners, float), 1) as (renderer, path, transform):
+            renderer.draw_path(_style(renderer, color, 0), path, transform, _unit(color))
 
     def line(self, points: npt.NDArray[np.float64], color: Color, width: float, *, dashed: bool) -> None:
         """Draw a line through points: solid with a dot at each, or dashed.
@@ -88,14 +85,38 @@ class Canvas:
         from matplotlib.path import Path
         from matplotlib.transforms import Affine2D
 
-        style = self._style(color, width)
-        if dashed:
-            style.set_dashes(0, [3 * width, 2 * width])
-        path, flip = self._path(points)
-        self._renderer.draw_path(style, path, flip, None)
-        if not dashed:
-            dot, radius = Path.unit_circle(), Affine2D().scale(1.5 * width)
-            self._renderer.draw_markers(self._style(color, 0), dot, radius, path, flip, _unit(color))
+        if not np.isfinite(points).all(axis=1).any():
+            return
+        with self._renderer(points, 3 * width) as (renderer, path, transform):
+            style = _style(renderer, color, width)
+            if dashed:
+                style.set_dashes(0, [3 * width, 2 * width])
+            renderer.draw_path(style, path, transform, None)
+            if not dashed:
+                dot, radius = Path.unit_circle(), Affine2D().scale(1.5 * width)
+                renderer.draw_markers(_style(renderer, color, 0), dot, radius, path, transform, _unit(color))
+
+    @contextlib.contextmanager
+    def _renderer(self, points: npt.NDArray[np.float64], margin: float) -> Iterator[tuple[Any, Any, Any]]:
+        """Matplotlib's renderer for the part around some points, the path through them, and its place on the part."""
+        from matplotlib.backends.backend_agg import RendererAgg
+        from matplotlib.path import Path
+        from matplotlib.transforms import Affine2D
+
+        known = points[np.isfinite(points).all(axis=1)]
+        left, top = np.maximum(np.floor(known.min(axis=0) - margin), 0).astype(int)
+        right, bottom = np.ceil(known.max(axis=0) + margin).astype(int)
+        part = self._picture[top:bottom, left:right]
+        create: Any = RendererAgg
+        renderer = create(part.shape[1], part.shape[0], 72)  # at 72 dpi a point is a pixel
+        drawn: Picture = np.asarray(renderer.buffer_rgba())
+        drawn[..., 3] = 255
+        for channel in range(3):  # five times as fast as all at once
+            drawn[..., channel] = part[..., channel]
+        # the renderer counts from the bottom
+        yield renderer, Path(points), Affine2D().scale(1, -1).translate(-left, top + part.shape[0])
+        for channel in range(3):
+            part[..., channel] = drawn[..., channel]
 
     def write(self, x: float, baseline: float, text: str, size: float, width: float, align: float = 0.5) -> None:
         """Write one line of text of a given font size, smaller where that is wider than ``width``.
@@ -124,35 +145,23 @@ class Canvas:
         """What was drawn, (height, width, 3) sRGB."""
         from PIL import Image, ImageDraw
 
-        height, width = self._buffer.shape[:2]
-        picture = np.empty((height, width, 3), np.uint8)
-        for channel in range(3):  # five times faster than all at once
-            picture[..., channel] = self._buffer[..., channel]
+        picture = self._picture
         for left, top, panel in self._panels:
             bottom, right = top + panel.shape[0], left + panel.shape[1]
             picture[top - 1 : bottom + 1, [left - 1, right]] = INK
             picture[[top - 1, bottom], left:right] = INK
             picture[top:bottom, left:right] = panel
-        image = Image.fromarray(picture)
-        pen = ImageDraw.Draw(image)
         for x, baseline, text, size, room, align in self._texts:
             extent = _font(size).getlength(text)
             font = _font(size * min(1.0, room / extent)) if extent else _font(size)
-            pen.text((x - align * min(extent, room), baseline), text, INK, font, anchor="ls")
-        return np.asarray(image)
-
-    def _style(self, color: Color, width: float) -> Any:
-        style = self._renderer.new_gc()
-        style.set_foreground(_unit(color))
-        style.set_linewidth(width)
-        return style
-
-    def _path(self, points: npt.NDArray[np.float64]) -> tuple[Any, Any]:
-        """A path, and the transform that flips it: the renderer counts from the bottom."""
-        from matplotlib.path import Path
-        from matplotlib.transforms import Affine2D
-
-        return Path(points), Affine2D().scale(1, -1).translate(0, len(self._buffer))
+            start, end = x - align * min(extent, room), x + (1 - align) * min(extent, room)
+            # no glyph of the font reaches farther
+            left, top = max(0, int(start - 1.25 * size)), max(0, int(baseline - 1.25 * size))
+            part = picture[top : int(baseline + 0.5 * size), left : int(end + size)]
+            image = Image.fromarray(part)
+            ImageDraw.Draw(image).text((start - left, baseline - top), text, INK, font, anchor="ls")
+            part[:] = np.asarray(image)
+        return picture
 
 
 @functools.lru_cache(maxsize=256)
@@ -164,8 +173,27 @@ def _font(size: float) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(findfont("DejaVu Sans"), size)
 
 
+def _style(renderer: Any, color: Color, width: float) -> Any:
+    style = renderer.new_gc()
+    style.set_foreground(_unit(color))
+    style.set_linewidth(width)
+    return style
+
+
 def _unit(color: Color) -> tuple[float, ...]:
     return tuple(level / 255 for level in color)
+
+
+def paint(panel: Picture, pixels: npt.NDArray[np.bool_], color: Color) -> None:
+    """Give pixels a colour.
+
+    Args:
+        panel: (height, width, 3) sRGB, changed in place.
+        pixels: (height, width), which.
+        color: their colour.
+    """
+    for channel, level in enumerate(color):  # eight times as fast as all at once
+        panel[..., channel][pixels] = level
 
 
 def encircle(panel: Picture, marked: npt.NDArray[np.bool_], color: Color) -> None:
@@ -182,8 +210,8 @@ def encircle(panel: Picture, marked: npt.NDArray[np.bool_], color: Color) -> Non
     rows, columns = np.flatnonzero(marked.any(axis=1)), np.flatnonzero(marked.any(axis=0))
     around = tuple(slice(max(0, i[0] - 8 * unit), i[-1] + 8 * unit + 1) for i in (rows, columns))
     inner, line, line_end, end = (_dilate(marked[around], distance * unit) for distance in (4, 5, 7, 8))
-    panel[around][end & ~inner] = WHITE
-    panel[around][line_end & ~line] = color
+    paint(panel[around], end & ~inner, WHITE)
+    paint(panel[around], line_end & ~line, color)
 
 
 def enlarge(panel: Picture, marked: npt.NDArray[np.bool_], color: Color, over: npt.NDArray[np.bool_]) -> None:
@@ -197,12 +225,12 @@ def enlarge(panel: Picture, marked: npt.NDArray[np.bool_], color: Color, over: n
     """
     reach = max(1, max(marked.shape) // 256)
     rows, columns = (index[:, None, None] for index in np.nonzero(marked))
-    for around, paint in ((reach + 1, INK), (reach, color)):
+    for around, shade in ((reach + 1, INK), (reach, color)):
         offsets = np.arange(-around, around + 1)
         beside = np.broadcast_arrays(rows + offsets[:, None], columns + offsets)
         down, right = (np.clip(index, 0, size - 1) for index, size in zip(beside, marked.shape, strict=True))
         free = over[down, right]
-        panel[down[free], right[free]] = paint
+        panel[down[free], right[free]] = shade
 
 
 def _dilate(marked: npt.NDArray[np.bool_], distance: int) -> npt.NDArray[np.bool_]:

@@ -126,7 +126,8 @@ class _Check:
         self.rng = np.random.default_rng(0)
         self.covered = len(pipeline.rasterizer.pixels)
         # maps over all pixels, row by row
-        self.place = np.where(images.triangle_id.reshape(-1) >= 0, Place.unsampled, Place.background).astype(np.uint8)
+        background, unsampled = np.uint8(Place.background), np.uint8(Place.unsampled)
+        self.place = np.where(images.triangle_id.reshape(-1) >= 0, unsampled, background)
         self.error, self.excess = np.full((2, self.place.size), np.nan)
         self.findings: list[str] = []
         self.wrong = False

@@ -28,6 +28,7 @@ from tdr.canvas import (
     Picture,
     encircle,
     enlarge,
+    paint,
 )
 from tdr.check_report import PLACE_LABELS, both_values, deviation, where
 from tdr.check_result import COMPARED, CheckResult, Place, StepCurve
@@ -88,17 +89,19 @@ def check_pictures(result: CheckResult, image: npt.NDArray[np.floating]) -> dict
 
 @dataclass(frozen=True)
 class _Blocks:
-    """How pixels are put together.
+    """How pixels are put together: into small blocks, one a pixel of the panels, and these into large ones.
 
     Attributes:
-        zoom: its stride is the side of the blocks of image pixels that a pixel of the panels stands for.
-        side: of the larger blocks that share one value, in pixels of the panels.
-        place: (h, w), the highest place of a block; of the small one where that is all background.
+        zoom: its stride is the side of the small blocks, in image pixels.
+        side: of the large blocks, which share one value, in pixels of the panels.
+        place: the highest place of each large block.
+        background: (h, w), the pixels of the panels that show nothing else.
     """
 
     zoom: Zoom
     side: int
     place: npt.NDArray[np.uint8]
+    background: npt.NDArray[np.bool_]
 
     @classmethod
     def of(cls, result: CheckResult) -> _Blocks:
@@ -110,18 +113,12 @@ class _Blocks:
         if unsampled and seen:
             empty = math.log(unsampled / (unsampled + seen))  # of a block of one pixel; of n pixels, n times that
             side = math.ceil(math.sqrt(math.log(_EMPTY) / empty) / zoom.stride)
-        blocks = cls(zoom, side, place)
-        return cls(zoom, side, np.where(place == Place.background, place, blocks._share(place)))
+        return cls(zoom, side, _block_maxima(place, side), place == Place.background)
 
-    def worst(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """The largest of each block's values (H, W), NaN where it has none: (h, w)."""
-        own = _block_maxima(values, self.zoom.stride)
-        # a pixel of the background has no part in what is found beside it
-        return np.where(self.place == Place.background, own, self._share(own))
-
-    def _share(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        height, width = values.shape
-        return Zoom(1, self.side).enlarge(_block_maxima(values, self.side))[:height, :width]
+    def spread(self, blocks: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What large blocks show, (h, w, ...)."""
+        height, width = self.background.shape
+        return blocks.repeat(self.side, axis=1)[:, :width].repeat(self.side, axis=0)[:height]
 
     @property
     def note(self) -> list[str]:
@@ -131,6 +128,8 @@ class _Blocks:
 
 def _block_maxima(values: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
     """The largest value of each block, NaN only where there is nothing else."""
+    if side == 1:
+        return values
     for axis in (0, 1):
         first, *others = (values[k::side] if axis == 0 else values[:, k::side] for k in range(side))
         values = first.copy()
@@ -141,22 +140,26 @@ def _block_maxima(values: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
 
 
 def _error_picture(result: CheckResult, blocks: _Blocks) -> Picture:
-    error, place = blocks.worst(result.error), blocks.place
+    own, place = _block_maxima(result.error, blocks.zoom.stride), blocks.place
+    error = _block_maxima(own, blocks.side)
     scale = _error_scale(error)
     empty = np.isnan(error)
-    panel = scale.colors(error)
+    background = blocks.background & np.isnan(own)
+    colors = scale.colors(error)
     marks = [
-        ("background", BACKGROUND, empty & (place == Place.background)),
         ("not sampled", WHITE, empty & (place == Place.unsampled)),
         ("excluded", _EXCLUDED, empty & (place > Place.boundary)),
         ("not finite", NOT_FINITE, np.isinf(error) | empty & ((place == Place.interior) | (place == Place.boundary))),
     ]
-    keys = []
+    keys = [Key(BACKGROUND, "background")] if background.any() else []
     for label, color, pixels in marks:
         if pixels.any():
-            panel[pixels] = color
+            paint(colors, pixels, color)
             keys.append(Key(color, label))
     legend = [keys[i : i + 2] for i in range(0, len(keys), 2)]
+    panel = blocks.spread(colors)
+    # a pixel of the background has no part in what is found beside it
+    paint(panel, background, BACKGROUND)
     panel = blocks.zoom.enlarge(panel)
 
     out = _block_maxima(result.excess, blocks.zoom.stride) > 1
@@ -214,14 +217,15 @@ def _place_picture(result: CheckResult, image: npt.NDArray[np.floating], blocks:
     interior = np.array(PLACE_COLORS[Place.interior])
     shades = interior + _PALER * np.linspace(0, 1, 256)[:, None] * (255 - interior)
     palette = np.concatenate([[PLACE_COLORS[place] for place in Place], shades]).astype(np.uint8)
-    shown = np.where(blocks.place == Place.interior, len(Place) + brightness.astype(np.intp), blocks.place)
+    place = np.where(blocks.background, np.uint8(Place.background), blocks.spread(blocks.place))
+    shown = np.where(place == Place.interior, np.uint16(len(Place)) + brightness, place)
     panel = blocks.zoom.enlarge(np.take(palette, shown, axis=0))
     notes = ["interior: paler where the rendering is brighter", *blocks.note] if (shown >= len(Place)).any() else []
-    single = _isolated(blocks.place > Place.boundary)
+    single = _isolated(place > Place.boundary)
     if single.any() and blocks.side * blocks.zoom.factor <= _HARD_TO_SEE:
-        compared = blocks.zoom.enlarge(np.isin(blocks.place, COMPARED))
-        for which in map(Place, np.unique(blocks.place[single])):
-            enlarge(panel, blocks.zoom.enlarge(single & (blocks.place == which)), PLACE_COLORS[which], compared)
+        compared = blocks.zoom.enlarge(np.isin(place, COMPARED))
+        for which in map(Place, np.unique(place[single])):
+            enlarge(panel, blocks.zoom.enlarge(single & (place == which)), PLACE_COLORS[which], compared)
         notes.append("single excluded pixels are drawn larger")
     counts = np.bincount(result.place.ravel(), minlength=len(Place))
     group = Group(

@@ -7,6 +7,7 @@ entries are at the pixel, times the unit roundoff of the run, times ``ROUNDINGS`
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -73,19 +74,19 @@ class Comparison:
     places: npt.NDArray[np.uint8]
     estimated: Differences
 
-    @property
+    @functools.cached_property
     def comparable(self) -> Mask:
         """(D, N, C) whether the entry counts."""
         return np.broadcast_to(np.isin(self.places, COMPARED)[:, :, None], self.tested.shape)
 
-    @property
+    @functools.cached_property
     def difference(self) -> Array:
         """(D, N, C) the magnitude; NaN where nothing is compared, infinite where the tested value is not finite."""
         finite = np.isfinite(self.tested)
         difference = np.abs(np.where(finite, self.tested, 0.0) - self.reference)
         return np.where(self.comparable, np.where(finite, difference, np.inf), np.nan)
 
-    @property
+    @functools.cached_property
     def excess(self) -> Array:
         """(D, N, C) the difference in multiples of the tolerance, NaN where nothing is compared."""
         difference = self.difference
@@ -292,7 +293,7 @@ class Surroundings:
         """(N, 3) unit vectors from the surface towards the camera."""
         camera = self._pipeline.camera
         if camera.lens == "camera.fov":
-            to_eye = np.asarray(camera.settings.position) - self._g_buffer()[0]
+            to_eye = np.asarray(camera.settings.position) - self._interpolated(0)
             return np.asarray(to_eye / np.linalg.norm(to_eye, axis=1, keepdims=True))
         return np.broadcast_to(camera.rotation()[:, 2], (len(self.entries), 3))
 
@@ -327,7 +328,7 @@ class Surroundings:
 
     def edges(self) -> npt.NDArray[np.uint8]:
         """(N,) where the surface is parallel to a light or at the edge of its highlight; 0 elsewhere."""
-        normals = self._g_buffer()[1]
+        normals = self._interpolated(1)
         edges = np.zeros(len(self.entries), dtype=np.uint8)
         for to_light in -self._pipeline.light_array.directions():
             between = self.to_eye() + to_light
@@ -338,5 +339,6 @@ class Surroundings:
             edges[np.abs(normals @ to_light) <= EDGE] = Place.light_edge
         return edges
 
-    def _g_buffer(self) -> list[Array]:
-        return [a[self.entries].astype(np.float64) for a in self._pipeline.interpolator.g_buffer]
+    def _interpolated(self, which: int) -> Array:
+        """(N, 3) the positions (0) or the normals (1) of the surface."""
+        return np.asarray(self._pipeline.interpolator.g_buffer[which][self.entries], dtype=np.float64)

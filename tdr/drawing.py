@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from tdr.canvas import INK, LEGEND_STEP, Canvas, Color, Key
+from tdr.canvas import INK, LEGEND_STEP, Canvas, Color, Key, paint
 from tdr.canvas import Picture as Picture
 
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -93,11 +93,15 @@ class ColorScale:
         Returns:
             (H, W, 3) sRGB.
         """
-        inside, low, high = np.clip(np.nan_to_num(values), self.low, self.high), self.low, self.high
+        scaled, low, high = np.nan_to_num(values), self.low, self.high
+        np.clip(scaled, low, high, out=scaled)
         if self.logarithmic:
-            inside, low, high = np.log10(inside), math.log10(low), math.log10(high)
-        scaled = (inside - low) / ((high - low) or 1)
-        colors: Picture = np.take(self.palette, np.rint(scaled * (len(self.palette) - 1)).astype(np.intp), axis=0)
+            low, high = math.log10(low), math.log10(high)
+            np.log10(scaled, out=scaled)
+        scaled -= low
+        scaled /= (high - low) or 1
+        scaled *= len(self.palette) - 1
+        colors: Picture = np.take(self.palette, np.rint(scaled, out=scaled).astype(np.intp), axis=0)
         return colors
 
     @property
@@ -151,8 +155,8 @@ def mark(panel: Picture, values: npt.NDArray[Any], background: npt.NDArray[np.bo
         values: (H, W, ...), what the panel shows; pixels with a value that is not finite become lime.
         background: (H, W), which pixels become grey, whatever their values.
     """
-    panel[~np.isfinite(values).reshape(*background.shape, -1).all(axis=-1)] = NOT_FINITE
-    panel[background] = BACKGROUND
+    paint(panel, ~np.isfinite(values).reshape(*background.shape, -1).all(axis=-1), NOT_FINITE)
+    paint(panel, background, BACKGROUND)
 
 
 # ---------------------------------------------------------------------------------------------------------- text
@@ -240,7 +244,7 @@ class Zoom:
 
     def enlarge(self, panel: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         """What :meth:`sample` gave, in colours (h, w, 3), at the size (h * factor, w * factor, 3) of the picture."""
-        return panel.repeat(self.factor, axis=1).repeat(self.factor, axis=0)
+        return panel if self.factor == 1 else panel.repeat(self.factor, axis=1).repeat(self.factor, axis=0)
 
     @property
     def note(self) -> list[str]:

@@ -54,6 +54,18 @@ class PixelSample:
         view = np.array([*pipeline.resolution, settings.near, settings.far], dtype=np.float64)
         return cls(pixels, vertices[corners], normals[normal_ids[seen]], albedo[corners], view)
 
+    @classmethod
+    def joined(cls, samples: Sequence["PixelSample"]) -> "PixelSample":
+        """The pixels of several samples of one image, one after the other."""
+        if len(samples) == 1:
+            return samples[0]
+        pixels = np.concatenate([sample.pixels for sample in samples])
+        # In one piece of memory, because getting it takes longer than filling it.
+        corners = np.empty((3, len(pixels), 3, 3))
+        for name, out in zip(("vertices", "normals", "vertex_albedo"), corners, strict=True):
+            np.concatenate([getattr(sample, name) for sample in samples], out=out)
+        return cls(pixels, corners[0], corners[1], corners[2], samples[0].view)
+
     def arrays(self) -> tuple[npt.NDArray[np.generic], ...]:
         """The sample as a mesh, as :meth:`tdr.pixel.PixelFunctions.locate` reads one; pixel k sees triangle k."""
         triangles = np.arange(3 * len(self.pixels), dtype=np.int32).reshape(-1, 3)
@@ -70,7 +82,11 @@ class PixelSample:
         """
 
         def nudge(array: Array) -> Array:
-            return np.asarray(array * (1.0 + size * rng.uniform(-1.0, 1.0, array.shape)))
+            nudged = rng.uniform(-1.0, 1.0, array.shape)
+            nudged *= size
+            nudged += 1.0
+            nudged *= array
+            return nudged
 
         if what is Reads.POSE:
             return dataclasses.replace(self, vertices=nudge(self.vertices))
@@ -101,7 +117,7 @@ class SceneValues:
         first = 0
         for parameter in self.parameters:
             if parameter.name == name:
-                return self.values[:, first : first + parameter.size]
+                return self.values[..., first : first + parameter.size]
             first += parameter.size
         raise KeyError(name)
 
@@ -112,20 +128,27 @@ class SceneValues:
             columns: D columns.
             displacement: (D,), each in the unit of its column's derivative.
         """
-        moved = SceneValues(self.parameters, self.values.copy(), self.rotations.copy())
-        turns = np.zeros((2, 3))
-        for moving in np.flatnonzero(displacement).tolist():
-            column, step = columns[moving], displacement[moving]
+        return self.all_displaced(columns, displacement[None])[0]
+
+    def all_displaced(self, columns: Sequence[Column], displacements: Array) -> list["SceneValues"]:
+        """The scene under many displacements (S, D); see :meth:`displaced`."""
+        values = np.repeat(self.values[None], len(displacements), axis=0)
+        rotations = np.repeat(self.rotations[None], len(displacements), axis=0)
+        turns = np.zeros((len(displacements), 2, 3))
+        moved = SceneValues(self.parameters, values, rotations)
+        for column, steps in zip(columns, displacements.T, strict=True):
             name, index = column.parameter.name, column.index
             if name in ROTATIONS:
-                turns[ROTATIONS.index(name), index[0]] += step
+                turns[:, ROTATIONS.index(name), index[0]] += steps
                 continue
             component = index[-1] if column.parameter.components else 0
             rows = slice(index[0], index[0] + 1) if column.parameter.per_light else slice(None)
-            moved[name][rows, component] += step
-        for which in np.flatnonzero(turns.any(axis=1)):
-            moved.rotations[which] = rotation_matrix(turns[which]) @ self.rotations[which]
-        return moved
+            numbers = moved[name][:, rows, component]
+            # Adding 0 would change the sign of a negative zero.
+            np.add(numbers, steps[:, None], out=numbers, where=steps[:, None] != 0.0)
+        for scene, which in np.argwhere(turns.any(axis=2)):
+            rotations[scene, which] = rotation_matrix(turns[scene, which]) @ self.rotations[which]
+        return [SceneValues(self.parameters, *numbers) for numbers in zip(values, rotations, strict=True)]
 
     def nudged(self, what: Reads, size: float, rng: np.random.Generator) -> "SceneValues":
         """Change every number by a random part of it.
@@ -174,16 +197,22 @@ class Evaluation(PixelFunctions):
         rotations: ti.types.ndarray(ndim=3),
         values: ti.types.ndarray(ndim=2),
         moves: ti.types.ndarray(dtype=ti.i32, ndim=1),
-        stretch: ti.f64,
+        stretches: ti.types.ndarray(dtype=ti.f64, ndim=1),
         layout: ti.template(),
         radiance: ti.types.ndarray(dtype=vec3, ndim=2),
     ):
-        """Write the colour of every pixel in every scene, (scenes, N, 3); ``moves``: 1 where its pose is another."""
+        """Write the colour of every pixel in every scene of its group, (S, N, 3).
+
+        The stretches are one a group, the scenes, lights and rotations group by group; ``moves``: 1 where a scene's
+        pose is not that of the first of its group.
+        """
         for k in range(radiance.shape[1]):
+            group = k // (radiance.shape[1] // stretches.shape[0])
+            first = group * radiance.shape[0]
             _weights, _depth, first_position, first_normal, first_albedo = self.locate(
                 k,
-                0,
-                0,
+                first * num_lights,
+                first,
                 pixels[k],
                 k,
                 vertices,
@@ -196,7 +225,8 @@ class Evaluation(PixelFunctions):
                 values,
                 layout,
             )
-            for scene in range(radiance.shape[0]):
+            for i in range(radiance.shape[0]):
+                scene = first + i
                 position, normal, albedo = first_position, first_normal, first_albedo
                 if moves[scene] == 1:
                     _weights_here, _depth_here, position, normal, albedo = self.locate(
@@ -215,35 +245,44 @@ class Evaluation(PixelFunctions):
                         values,
                         layout,
                     )
-                normal *= 1.0 + stretch
+                normal *= 1.0 + stretches[group]
                 total = ti.Vector([0.0, 0.0, 0.0])
                 for light in range(num_lights):
                     total += self.radiance_of(
                         light, k, scene * num_lights + light, scene, position, normal, albedo, rotations, values, layout
                     )
-                radiance[scene, k] = total
+                radiance[i, k] = total
 
 
 _evaluation = Evaluation()
 
 
-def evaluate(sample: PixelSample, scenes: Sequence[SceneValues], layout: Layout, stretch: float = 0.0) -> Array:
+def evaluate(
+    sample: PixelSample, scenes: Sequence[SceneValues], layout: Layout, stretches: Sequence[float] = (0.0,)
+) -> Array:
     """Render a sample's pixels in many scenes, each pixel seeing its own triangle in all of them.
 
+    One launch can render several groups of pixels, each in scenes of its own: the sample is as many groups of equal
+    size, one after the other, as there are stretches.
+
     Args:
-        sample: the pixels.
-        scenes: numbers of the same scene.
+        sample: the N pixels.
+        scenes: numbers of the same scene, S for each group, group by group.
         layout: what the kernel is compiled for; nothing is perturbed.
-        stretch: by how much, as a part of 1, normals are longer than 1: what rounding does to a unit vector.
+        stretches: by how much, as a part of 1, each group's normals are longer than 1: what rounding does to a unit
+            vector.
 
     Returns:
-        (scenes, N, 3) linear RGB, float64.
+        (S, N, 3) linear RGB, float64.
     """
-    radiance = np.empty((len(scenes), len(sample.pixels), 3))
+    groups = len(stretches)
+    radiance = np.empty((len(scenes) // groups, len(sample.pixels), 3))
     values = np.stack([scene.values for scene in scenes])
     rotations = np.stack([scene.rotations for scene in scenes])
     pose = np.repeat([p.reads is Reads.POSE for p in layout.parameters], [p.size for p in layout.parameters])
-    moves = (values != values[0])[:, :, pose].any(axis=(1, 2)) | (rotations != rotations[0]).any(axis=(1, 2, 3))
+    poses = np.concatenate([values[:, :, pose].reshape(len(scenes), -1), rotations.reshape(len(scenes), -1)], axis=1)
+    poses = poses.reshape(groups, len(radiance), -1)
+    moves = (poses != poses[:, :1]).any(axis=2).reshape(-1)
     with backend.compiling_in_float64(), explained(layout.shader):
         _evaluation.evaluate(
             values.shape[1],
@@ -252,7 +291,7 @@ def evaluate(sample: PixelSample, scenes: Sequence[SceneValues], layout: Layout,
             rotations.reshape(-1, 3, 3),
             values.reshape(-1, values.shape[2]),
             moves.astype(np.int32),
-            stretch,
+            np.array(stretches, dtype=np.float64),
             layout,
             radiance,
         )

@@ -211,6 +211,15 @@ def visibility_changes(
     return changes
 
 
+@dataclass(frozen=True)
+class _Setting:
+    """Pixels and the scene that they are seen in, as they are or nudged; see :func:`tdr.evaluation.evaluate`."""
+
+    sample: PixelSample
+    scene: SceneValues
+    stretch: float = 0.0
+
+
 class _Chunk:
     """Finite differences at so many pixels that their evaluations fit into memory."""
 
@@ -232,24 +241,38 @@ class _Chunk:
         self.layout = pipeline.layout()
 
     def evaluate(
-        self, sample: PixelSample, scene: SceneValues, steps: Array, probe: Array = _PROBE[:0], stretch: float = 0.0
+        self, settings: Sequence[_Setting], steps: Array, times: int, probe: Array = _PROBE[:0]
     ) -> tuple[Array, Array, Array]:
-        """The image twice, (2, N, C), and displaced: by each step and its opposite, (M, 2, J, N, C); by the probe."""
+        """Evaluate G settings in one launch.
+
+        Returns:
+            The image ``times`` times, (G, times, N, C); displaced by each step and its opposite, (G, M, 2, J, N, C);
+            and displaced by each of the probe's P, (G, M, P, N, C).
+        """
         signed = np.concatenate([steps, -steps, probe])
-        scenes = [scene.displaced(self.columns, h * direction) for direction in self.directions for h in signed]
-        image = evaluate(sample, [scene, scene, *scenes], self.layout, stretch) @ self.cotangents.T
-        moved = image[2:].reshape(len(self.directions), len(signed), *image.shape[1:])
-        there_and_back = moved[:, : 2 * len(steps)].reshape(len(moved), 2, len(steps), *image.shape[1:])
-        return image[:2], there_and_back, moved[:, 2 * len(steps) :]
+        moves = (signed[:, None] * self.directions[:, None]).reshape(-1, len(self.columns))
+        displacements = np.concatenate([np.zeros((times, len(self.columns))), moves])
+        image = evaluate(
+            PixelSample.joined([setting.sample for setting in settings]),
+            [scene for setting in settings for scene in setting.scene.all_displaced(self.columns, displacements)],
+            self.layout,
+            [setting.stretch for setting in settings],
+        )
+        shape = (len(self.sample.pixels), len(self.cotangents))
+        image = np.swapaxes((image @ self.cotangents.T).reshape(len(displacements), len(settings), *shape), 0, 1)
+        moved = image[:, times:].reshape(len(settings), len(self.directions), len(signed), *shape)
+        there_and_back = moved[:, :, : 2 * len(steps)].reshape(*moved.shape[:2], 2, len(steps), *shape)
+        return image[:, :times], there_and_back, moved[:, :, 2 * len(steps) :]
 
     def central(self) -> Array:
         """The central difference of each step, (M, J, N, C)."""
-        _, moved, _ = self.evaluate(self.sample, self.scene, self.steps)
+        _, (moved,), _ = self.evaluate([_Setting(self.sample, self.scene)], self.steps, times=1)
         return np.asarray((moved[:, 0] - moved[:, 1]) / (2.0 * self.steps[:, None, None]))
 
     def differences(self, usable: npt.NDArray[np.bool_] | None) -> Differences:
         """The derivatives along each direction; ``usable`` is (M, J, N, 1)."""
-        (image, again), moved, probe = self.evaluate(self.sample, self.scene, self.steps, _PROBE[:_FEW])
+        here = [_Setting(self.sample, self.scene)]
+        ((image, again),), (moved,), (probe,) = self.evaluate(here, self.steps, times=2, probe=_PROBE[:_FEW])
         if usable is not None:
             moved = np.where(usable[:, None], moved, np.nan)
         h = self.steps[:, None, None]
@@ -261,7 +284,7 @@ class _Chunk:
         noise_moved = noise + ROUNDINGS * EPS * np.fmax(np.abs(moved[:, 0]), np.abs(moved[:, 1]))
         jitter = np.zeros_like(noise_moved[:, -1])
         if _coarse(_roughness(probe, noise_moved[:, -1])).any():
-            _, _, probe = self.evaluate(self.sample, self.scene, self.steps[:0], _PROBE)
+            _, _, (probe,) = self.evaluate(here, self.steps[:0], times=1, probe=_PROBE)
             jitter = _jitter(_roughness(probe, noise_moved[:, -1]), second, noise_moved[:, -1], image)
         repeats = np.array_equal(image, again, equal_nan=True)
         values, bounds = _extrapolated(central, second, h, np.fmax(noise_moved, jitter[:, None]))
@@ -282,30 +305,26 @@ class _Chunk:
             The image's change; the derivatives' change with what the shading reads, and with the geometry.
         """
         rng = np.random.default_rng(0)
-        shape = (len(self.directions), len(self.sample.pixels), len(self.cotangents))
-        change = np.zeros(shape[1:])
-        by_kind = {Reads.SHADING: np.zeros(shape), Reads.POSE: np.zeros(shape)}
-        as_it_is = self.slopes(self.sample, self.scene)
+        settings = [_Setting(self.sample, self.scene)]
+        nudged = []
         for what, size in _NUDGES:
-            sample, scale, (image, slopes) = self.sample, 1.0, as_it_is
+            sample, scale, before = self.sample, 1.0, 0
             if what is Reads.POSE:
                 # Equal normals or albedos of a triangle's corners hide what rounding does to the barycentrics: what
                 # cancels exactly does not cancel when rounded. So the corners are told apart first.
-                sample, scale = sample.nudged(Reads.SHADING, _APART, rng), _APART
-                image, slopes = self.slopes(sample, self.scene)
-            nudged_image, nudged_slopes = self.slopes(
-                sample.nudged(what, size, rng),
-                self.scene.nudged(what, size, rng),
-                size if what is Reads.SHADING else 0.0,
-            )
-            change = np.fmax(change, np.abs(nudged_image - image) / size)
-            by_kind[what] = np.fmax(by_kind[what], np.abs(nudged_slopes - slopes) / (size * scale))
+                sample, scale, before = sample.nudged(Reads.SHADING, _APART, rng), _APART, len(settings)
+                settings.append(_Setting(sample, self.scene))
+            nudged.append((what, size, scale, before, len(settings)))
+            stretch = size if what is Reads.SHADING else 0.0
+            settings.append(_Setting(sample.nudged(what, size, rng), self.scene.nudged(what, size, rng), stretch))
+        image, moved, _ = self.evaluate(settings, np.array([NUDGED_STEP]), times=1)
+        slopes = (moved[:, :, 0, 0] - moved[:, :, 1, 0]) / (2.0 * NUDGED_STEP)
+        change = np.zeros(image.shape[2:])
+        by_kind = {kind: np.zeros(slopes.shape[1:]) for kind in (Reads.SHADING, Reads.POSE)}
+        for what, size, scale, before, after in nudged:
+            change = np.fmax(change, np.abs(image[after, 0] - image[before, 0]) / size)
+            by_kind[what] = np.fmax(by_kind[what], np.abs(slopes[after] - slopes[before]) / (size * scale))
         return change, by_kind[Reads.SHADING], by_kind[Reads.POSE]
-
-    def slopes(self, sample: PixelSample, scene: SceneValues, stretch: float = 0.0) -> tuple[Array, Array]:
-        """The image (N, C) and its central differences (M, N, C) of one step."""
-        (image, _), moved, _ = self.evaluate(sample, scene, np.array([NUDGED_STEP]), stretch=stretch)
-        return image, (moved[:, 0, 0] - moved[:, 1, 0]) / (2.0 * NUDGED_STEP)
 
 
 def _roughness(probe: Array, noise: Array) -> Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,7 +42,7 @@ class Parameter:
     per_light: bool
     unit: str
 
-    @property
+    @functools.cached_property
     def size(self) -> int:
         """How many numbers it has (per light, if each light has its own)."""
         return max(1, len(self.components))

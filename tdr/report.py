@@ -163,7 +163,9 @@ def encode_srgb(image: Array) -> Picture:
     encoded = np.empty(image.shape, np.uint8)
     for linear, levels in bands(image, encoded):
         linear = np.clip(np.nan_to_num(linear), 0, 1)
-        curve = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.power(linear, 1 / 2.4) - 0.055)
+        # powers of zero, and of what is nearly zero, are slow
+        power = np.power(np.maximum(linear, 0.0031308), 1 / 2.4)
+        curve = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * power - 0.055)
         np.rint(255 * curve, out=levels, casting="unsafe")
     return encoded
 
@@ -185,17 +187,18 @@ def column_title(images: JacobianImages, column: Column) -> str:
     return f"{_numerator(images)}/∂ {subject(column)}{component}{per_unit(column)}"
 
 
-def column_picture(images: JacobianImages, column: Column) -> Picture:
+def column_picture(images: JacobianImages, column: Column, limit: ColorLimit | None = None) -> Picture:
     """Draw one Jacobian image; where the channels were differentiated separately, one panel each for R, G and B.
 
     Args:
         images: the Jacobian images.
         column: one of their columns.
+        limit: :func:`color_limit` of its parameter, if it is already known.
 
     Returns:
         The picture, with a title, a colour bar and the scale, which all columns of the parameter share.
     """
-    limit = color_limit(images, column.parameter)
+    limit = limit or color_limit(images, column.parameter)
     channels = len(images.cotangents)
     zoom = Zoom.for_group(images.triangle_id.shape, channels)
     scale = ColorScale.diverging(limit.value, extended=limit.beyond > 0)

@@ -127,6 +127,22 @@ def test_scenes_do_not_depend_on_those_that_are_evaluated_with_them():
         np.testing.assert_array_equal(evaluate(sample, [single], pipeline.layout())[0], colors)
 
 
+@pytest.mark.usefixtures("f64")
+def test_groups_of_one_launch_do_not_depend_on_each_other():
+    pipeline, sample, columns = rendered()
+    rng, displacements = np.random.default_rng(2), 0.1 * np.eye(len(columns))
+    samples = [sample, sample.nudged(Reads.POSE, 2.0**-5, rng), sample.nudged(Reads.SHADING, 2.0**-5, rng)]
+    scenes = [SceneValues.of(pipeline)] + [SceneValues.of(pipeline).nudged(what, 2.0**-5, rng) for what in Reads]
+    displaced = [scene.all_displaced(columns, displacements) for scene in scenes]
+    stretches = [0.0, 0.25, -0.5]
+    all_displaced = [scene for group in displaced for scene in group]
+    together = evaluate(PixelSample.joined(samples), all_displaced, pipeline.layout(), stretches)
+    groups = np.split(together, 3, axis=1)
+    assert len({group.tobytes() for group in groups}) == 3
+    for group, *alone, stretch in zip(groups, samples, displaced, stretches, strict=True):
+        np.testing.assert_array_equal(group, evaluate(*alone, pipeline.layout(), [stretch]))
+
+
 # Nudges
 
 

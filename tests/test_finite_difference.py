@@ -78,6 +78,12 @@ def test_bounds_hold_in_random_scenes(pipeline):
 
 
 @pytest.mark.usefixtures("f64")
+def test_there_may_be_no_pixels():
+    columns, estimated = columns_and_differences(pipeline_of(), entries=np.empty(0, dtype=np.intp))
+    assert estimated.values.shape == estimated.bounds.shape == (len(columns), 0, 3)
+
+
+@pytest.mark.usefixtures("f64")
 def test_a_direction_is_the_sum_of_its_columns(rng):
     pipeline = pipeline_of()
     columns, _ = columns_and_differences(pipeline)
