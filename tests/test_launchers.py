@@ -3,11 +3,13 @@
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from command import Command, end, wait_for
 
-TINY = ("image.width=16", "image.height=16", "check=off", "tracking.enabled=false")
+TRACK_NOTHING = "tracking.enabled=false"
+TINY = ("image.width=16", "image.height=16", "check=off", TRACK_NOTHING)
 JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 
 # Notes which process runs it, and what Taichi makes of its share of the cores.
@@ -135,7 +137,7 @@ def test_joblib_shares_the_cores_and_one_kernel_cache(command, monkeypatch):
     kernels = sorted((command.folder / "cache").rglob("*.tic"))
     assert kernels
     (command.folder / "sweep").rename(command.folder / "before")
-    command(*JOBLIB, *SWEEP, "tracking.enabled=false", status=1)
+    command(*JOBLIB, *SWEEP, TRACK_NOTHING, status=1)
     assert sorted((command.folder / "cache").rglob("*.tic")) == kernels, "nothing is compiled again"
 
 
@@ -217,3 +219,18 @@ def test_a_killed_job_fails_alone_and_is_resumed_alone_with_another_launcher(com
     assert "2 jobs have finished, 1 are left" in done.stdout
     assert statuses(command) == ["FINISHED"] * 3
     assert list(command.records().values())[1:] == others
+
+
+@pytest.mark.slow
+def test_two_hundred_jobs_in_one_process_do_not_make_it_grow(command):
+    process = command.start(
+        "-m", "light.azimuth=range(0,360,1.8)", "image.width=128", "image.height=128", "check=off", TRACK_NOTHING
+    )
+    megabytes = []
+    for jobs in (50, 195):
+        wait_for(lambda jobs=jobs: len([*command.folder.glob("sweep/*/record.json")]) >= jobs, process, seconds=300)
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        megabytes.append(int(status.partition("VmRSS:")[2].split()[0]) / 1024)
+    assert process.wait(timeout=300) == 0
+    # The image alone is 0.2 MB a job in float32, its Jacobian as much for each light's direction.
+    assert megabytes[1] - megabytes[0] < 15, megabytes
