@@ -70,9 +70,10 @@ def run(
     with stopwatch.measure("jacobian"):
         images = differentiate(pipeline, config.jacobian, track)
     result = None
-    # Drawing and compressing let other threads run for most of the time, so the check does not wait for the pictures.
+    # What needs the images alone is done beside the check: most of it lets other threads run.
     with ThreadPoolExecutor(1) as beside:
-        pictures = beside.submit(artifacts.write_pictures, folder, images)
+        statistics = beside.submit(report.column_statistics, images)
+        written = [beside.submit(write, folder, images) for write in (artifacts.write_pictures, artifacts.write_arrays)]
         if config.check.mode is not CheckMode.off:
             with stopwatch.measure("check"):
                 result = check(pipeline, images, config.check.mode, track)
@@ -83,19 +84,18 @@ def run(
                 artifacts.write_shader(folder, pipeline.shader.file.source)
             if config.image.g_buffer:
                 artifacts.write_g_buffer(folder, pipeline.compute_g_buffer())
-            pictures.result()
-    with stopwatch.measure("arrays"):
-        artifacts.write_arrays(folder, images)
-        metrics = {
-            "scene/triangles": mesh.num_triangles,
-            "scene/degenerate_triangles_skipped": mesh.num_degenerate,
-            "scene/undefined_normals": pipeline.normals_estimator.num_undefined,
-            "scene/covered": len(pipeline.rasterizer.pixels) / images.triangle_id.size,
-            "render/nonfinite": int((~np.isfinite(images.image)).sum()),
-            "render/clipped": report.count_clipped(images.image),
-            **{f"jacobian/{name}": value for name, value in report.column_statistics(images).items()},
-            **({} if result is None else check_report.check_metrics(result)),
-        }
+            for file in written:
+                file.result()
+    metrics = {
+        "scene/triangles": mesh.num_triangles,
+        "scene/degenerate_triangles_skipped": mesh.num_degenerate,
+        "scene/undefined_normals": pipeline.normals_estimator.num_undefined,
+        "scene/covered": len(pipeline.rasterizer.pixels) / images.triangle_id.size,
+        "render/nonfinite": int((~np.isfinite(images.image)).sum()),
+        "render/clipped": report.count_clipped(images.image),
+        **{f"jacobian/{name}": value for name, value in statistics.result().items()},
+        **({} if result is None else check_report.check_metrics(result)),
+    }
     metrics |= {f"time_s/{part}": seconds for part, seconds in stopwatch.seconds.items()}
     metrics["time_s/total"] = stopwatch.total
     artifacts.write_metrics(folder, metrics)
