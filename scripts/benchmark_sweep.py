@@ -36,7 +36,7 @@ def main(composed):
 launch.register()
 main()
 """
-OWN_SWEEPER = "hydra.sweeper._target_=hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+OWN_SWEEPER = "hydra/sweeper=basic"
 
 
 def run(script: Path, folder: Path, overrides: Sequence[str]) -> list[tuple[float, str]]:

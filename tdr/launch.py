@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = str(ROOT / "conf")
+SWEEPER = "hydra_plugins.tdr_sweeper.TdrSweeper"
 
 # What the process should exit with, for all that it has run.
 _statuses: set[int] = set()
@@ -58,6 +59,7 @@ def register() -> None:
             OmegaConf.set_struct(node, False if schema is CustomShaderConfig else None)
             store.store(group=f"schema/{group}", name=name, node=node)
     store.store(group="schema", name="jacobian", node=root, package="_global_")
+    store.store(group="hydra/sweeper", name="tdr", node={"_target_": SWEEPER, "params": None})
 
 
 def config_options() -> str:

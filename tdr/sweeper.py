@@ -39,7 +39,14 @@ _NOT_REPEATED = ("hydra.sweep.dir", "hydra.mode")
 
 
 class ResumableSweeper(BasicSweeper):
-    """Takes every combination of the values given, as Hydra's own sweeper, and leaves out what has finished."""
+    """Takes every combination of the values given, as Hydra's own sweeper, and leaves out what has finished.
+
+    Args:
+        params: key -> values, as on the command line: what is swept unless the command line says otherwise.
+    """
+
+    def __init__(self, params: dict[str, str] | None = None) -> None:
+        super().__init__(max_batch_size=None, params=params)
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the sweep.
@@ -100,14 +107,16 @@ class ResumableSweeper(BasicSweeper):
         for override in overrides:
             if override.is_sweep_override() and not override.is_discrete_sweep():
                 raise InputError(f"{override.key_or_group} must have a list of values; got {override.input_line}.")
-        axes = {o.key_or_group: o for o in overrides if o.is_sweep_override()}
+        swept = [o for o in overrides if o.is_sweep_override()]
+        axes = {o.key_or_group: o for o in swept}
         values = {key: [*map(without_rounding_errors, o.sweep_string_iterator())] for key, o in axes.items()}
         digits = len(str(max(0, math.prod(map(len, values.values())) - 1)))
         jobs = []
         for number, chosen in enumerate(itertools.product(*values.values())):
             here = dict(zip(axes, chosen, strict=True))
             line = [
-                f"{o.get_key_element()}={here.get(o.key_or_group) or o.get_value_element_as_str()}" for o in overrides
+                f"{o.get_key_element()}={here[o.key_or_group] if o in swept else o.get_value_element_as_str()}"
+                for o in overrides
             ]
             name = run_name(tuple(axes), here)
             jobs.append(SweepJob(name, f"{number:0{digits}}_{folder_name(name, line)}", here, line))
