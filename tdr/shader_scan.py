@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,12 +31,7 @@ _SINGULAR_CALLS = {
 _INTEGERS = {"int", "bool", "u1", *(f"{sign}{bits}" for sign in "iu" for bits in (8, 16, 32, 64))}
 _NARROW = {"f16", "f32"}
 _BOOLEANS = {"bool", "u1"}
-_OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
-}
+_OPERATORS: dict[type, Any] = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
 _RESTARTS = {f"{taichi}.{call}" for taichi in ("ti", "taichi") for call in ("init", "reset")}
 _MOST_TRIPS = 30  # that store one local: one more ends the process
 _MOST_STATIC_TRIPS = 1024  # a simple body then takes about a minute to compile
@@ -242,8 +237,7 @@ class _FunctionScan(ast.NodeVisitor):
         self.branches -= counts
 
     def _store(self, target: ast.expr, value: ast.expr) -> None:
-        stored = _root(target)
-        if isinstance(stored, ast.Name):
+        if isinstance(stored := _root(target), ast.Name):
             self._keep(stored.id)
         if isinstance(target, ast.Tuple):
             for element in target.elts:
@@ -272,9 +266,8 @@ class _FunctionScan(ast.NodeVisitor):
         around = [loop for loop in self.loops if not loop.static and loop.trips > 1 and name in loop.outside]
         if around and name not in self.integers:
             kept = self.kept.setdefault(name, {})
-            kept[around[-1].node] = math.prod(
-                loop.trips for loop in self.loops if not loop.static or name in loop.outside
-            )
+            writing = [loop.trips for loop in self.loops if not loop.static or name in loop.outside]
+            kept[around[-1].node] = math.prod(writing)
             if sum(kept.values()) > _MOST_TRIPS:
                 self._add(around[-1].node, "long loop")
 
@@ -294,9 +287,8 @@ class _FunctionScan(ast.NodeVisitor):
             self._add(node, "integer" if _name(node) in _INTEGERS else "precision")
 
     def _check_boolean(self, target: ast.expr, values: list[ast.expr]) -> None:
-        if _name(target) in _BOOLEANS and not all(
-            isinstance(value, (ast.Compare, ast.BoolOp)) or self._is_integer(value) for value in values
-        ):
+        whole = (isinstance(value, (ast.Compare, ast.BoolOp)) or self._is_integer(value) for value in values)
+        if _name(target) in _BOOLEANS and not all(whole):
             self._add(target, "boolean")
 
     def _check_power(self, node: ast.expr, exponent: ast.expr) -> None:
@@ -314,7 +306,7 @@ class _FunctionScan(ast.NodeVisitor):
             if _name(iterator) == "range":
                 return len(range(*bounds))
             return math.prod(len(range(*bound)) if isinstance(bound, tuple) else len(range(bound)) for bound in bounds)
-        except (TypeError, ValueError, ZeroDivisionError):
+        except (TypeError, ValueError):
             return None
 
     def _whole(self, value: ast.expr) -> Any:
