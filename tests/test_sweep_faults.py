@@ -156,6 +156,7 @@ def small_disk(folder: Path, kilobytes: int):
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.root
 def test_a_full_disk_costs_the_jobs_that_do_not_fit_and_no_others(command):
     with small_disk(command.folder / "sweep", 700) as resize:
         done = command(*SIX, status=1)
@@ -170,6 +171,7 @@ def test_a_full_disk_costs_the_jobs_that_do_not_fit_and_no_others(command):
         assert {folder: record for folder, record in command.records().items() if folder in before} == before
 
 
+@pytest.mark.root
 def test_a_store_whose_disk_is_full_gets_its_runs_later(command):
     with small_disk(command.folder / "store", 2_000) as resize:
         uri = f"tracking.uri=sqlite:///{command.folder}/store/mlflow.db"
