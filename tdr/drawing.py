@@ -93,13 +93,10 @@ class ColorScale:
         Returns:
             (H, W, 3) sRGB.
         """
-        scaled, low, high = np.nan_to_num(values), self.low, self.high
-        np.clip(scaled, low, high, out=scaled)
+        scaled, low, high = np.clip(np.nan_to_num(values), self.low, self.high), self.low, self.high
         if self.logarithmic:
-            low, high = math.log10(low), math.log10(high)
-            np.log10(scaled, out=scaled)
-        scaled -= low
-        scaled /= (high - low) or 1
+            scaled, low, high = np.log10(scaled), math.log10(low), math.log10(high)
+        scaled = (scaled - low) / ((high - low) or 1)
         scaled *= len(self.palette) - 1
         colors: Picture = np.take(self.palette, np.rint(scaled, out=scaled).astype(np.intp), axis=0)
         return colors
