@@ -283,9 +283,11 @@ class _Chunk:
         # A displaced image may be brighter than the image itself.
         noise_moved = noise + ROUNDINGS * EPS * np.fmax(np.abs(moved[:, 0]), np.abs(moved[:, 1]))
         jitter = np.zeros_like(noise_moved[:, -1])
-        if _coarse(_roughness(probe, noise_moved[:, -1])).any():
+        # Where the step beyond the last value of the probe may not be used, the image is not straight along it either.
+        straight = True if usable is None else usable[:, np.searchsorted(-self.steps, -_PROBE[-1]) - 1]
+        if _coarse(_roughness(probe, noise_moved[:, -1]) * straight).any():
             _, _, (probe,) = self.evaluate(here, self.steps[:0], times=1, probe=_PROBE)
-            jitter = _jitter(_roughness(probe, noise_moved[:, -1]), second, noise_moved[:, -1], image)
+            jitter = _jitter(_roughness(probe, noise_moved[:, -1]) * straight, second, noise_moved[:, -1], image)
         repeats = np.array_equal(image, again, equal_nan=True)
         values, bounds = _extrapolated(central, second, h, np.fmax(noise_moved, jitter[:, None]))
         causes = np.zeros(values.shape[:2], dtype=np.uint8)
