@@ -24,7 +24,7 @@ with _since_start.measure("imports"):
     from tdr.errors import InputError
     from tdr.jacobian_images import JacobianImages
     from tdr.launch import CONF, Job
-    from tdr.record import RunRecord
+    from tdr.record import RECORD, RunRecord
     from tdr.terminal import hide_progress, phase, say, say_where, track
 
 
@@ -246,6 +246,8 @@ def main(composed: DictConfig) -> None:
     except (InputError, OSError) as error:
         launch.report(error)
         launch.exit_with(1)
+        if (job.folder / RECORD).exists():
+            say(f"MLflow     to send it later: python scripts/sync.py {os.path.relpath(job.folder)}")
 
 
 def run_job(job: Job, composed: DictConfig, start: float, stopwatch: Stopwatch) -> RunRecord:

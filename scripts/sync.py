@@ -99,9 +99,10 @@ def main() -> None:
         try:
             said = send_sweep(folder, stores) if is_sweep else send_run(folder, stores)
             print(f"{os.path.relpath(folder)}: {said}", flush=True)
-        except InputError as error:
+        except Exception as error:  # noqa: BLE001 (whatever is wrong with one folder, the others are sent)
             failed += 1
-            print(f"error: {os.path.relpath(folder)}: {error}", file=sys.stderr, flush=True)
+            kind = "" if isinstance(error, (InputError, OSError)) else f"{type(error).__name__}: "
+            print(f"error: {os.path.relpath(folder)}: {kind}{error}", file=sys.stderr, flush=True)
     if not found:
         print(f"nothing to send in {', '.join(map(str, folders)) or 'outputs and multirun'}")
     sys.exit(1 if failed else 0)

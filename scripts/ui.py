@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -37,6 +38,9 @@ def main() -> None:
     except InputError as error:
         # The UI is also where one looks what is wrong with an experiment.
         print(f"warning: {error}", file=sys.stderr)
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", arguments.port)) == 0:
+            parser.error(f"--port must be one that nothing else uses; got {arguments.port}. Try another one.")
     print(f"In a few seconds the runs are at {page}")
     if address != LOCAL_UI:
         print(f"In the links that runs print, replace {LOCAL_UI} by {address}")

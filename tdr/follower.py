@@ -8,6 +8,7 @@ database, and a store that cannot be reached for a while holds nobody up.
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -65,14 +66,14 @@ class Follower:
             The runs that the store did not take.
         """
         self._stop.set()
-        self._thread.join()
         deadline = time.monotonic() + (PATIENCE if wait else 0.0)
-        self._next_attempt = 0.0
-        self._send()
-        if self._pending and wait:
-            say(f"tracking   {len(self._pending)} runs left to send; waiting for the store up to {PATIENCE:.0f} s")
         # Ctrl-C ends the waiting, and nothing else is left to be ended.
         with contextlib.suppress(KeyboardInterrupt):
+            self._thread.join()
+            self._next_attempt = 0.0
+            self._send()
+            if self._pending and wait:
+                say(f"tracking   {len(self._pending)} runs left to send; waiting for the store up to {PATIENCE:.0f} s")
             while self._pending and time.monotonic() < deadline:
                 time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
                 self._next_attempt = 0.0
@@ -97,8 +98,11 @@ class Follower:
             total = len(self._sweep.jobs)
             seconds = record.end_time - record.start_time
             say(f"{self._ended:{len(str(total))}}/{total}  {_outcome(record):14} {seconds:7.2f} s  {record.name}")
-            if record.status != "FINISHED":
-                say(f"{'':{2 * len(str(total)) + 1}}  {record.tags.get('tdr.error', '')}")
+            more = record.tags.get("tdr.error")
+            if record.exit_status == 2:
+                more = f"what the check found: {os.path.relpath(record.output_dir / 'check.json')}"
+            if more:
+                say(f"{'':{2 * len(str(total)) + 1}}  {more}")
 
     def _send(self) -> None:
         """Send the runs that are waiting, unless the store was away a moment ago."""

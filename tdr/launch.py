@@ -221,7 +221,7 @@ def launch(main: Callable[[], None]) -> int:
     _end_on_signals()
     try:
         _refuse_credentials(sys.argv[1:])
-        sys.argv[1:] = with_resumed(sys.argv[1:])
+        sys.argv[1:] = with_resumed(_multirun_first(sys.argv[1:]))
         main()
     except KeyboardInterrupt as error:
         print("interrupted", file=sys.stderr)
@@ -259,6 +259,12 @@ def _end_on_signals() -> None:
         # What nohup ignores stays ignored.
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, interrupt)
+
+
+def _multirun_first(arguments: list[str]) -> list[str]:
+    """Arguments with ``-m`` before all others: Hydra does not understand it between two overrides."""
+    flags = [a for a in arguments if a in ("-m", "--multirun")]
+    return [*flags[:1], *(a for a in arguments if a not in flags)]
 
 
 def with_resumed(arguments: list[str]) -> list[str]:

@@ -26,7 +26,7 @@ _ACROSS = 12
 _COLUMNS = 12
 
 # how much a grid shows at most: values of an axis, and blocks beside the rendering's
-_VALUES = 12
+_VALUES = 16
 _BLOCKS = 3
 
 # sizes in pixels: panels, all panels of a line, the font
@@ -213,7 +213,7 @@ def grid_sheet(images: SweepImages) -> Picture:
         images: the images of a sweep that has a :attr:`Swept.grid`.
 
     Returns:
-        (height, width, 3) sRGB. At most 12 values of each axis, evenly chosen; what is left out is stated.
+        (height, width, 3) sRGB. At most 16 values of each axis, evenly chosen; what is left out is stated.
     """
     grid = images.swept.grid
     if grid is None:

@@ -10,6 +10,7 @@ import dataclasses
 import itertools
 import math
 import os
+import signal
 import time
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -107,6 +108,8 @@ class ResumableSweeper(BasicSweeper):
         for override in overrides:
             if override.is_sweep_override() and not override.is_discrete_sweep():
                 raise InputError(f"{override.key_or_group} must have a list of values; got {override.input_line}.")
+            if override.is_sweep_override() and not list(override.sweep_string_iterator()):
+                raise InputError(f"{override.key_or_group} must have at least one value; got {override.input_line}.")
         swept = [o for o in overrides if o.is_sweep_override()]
         axes = {o.key_or_group: o for o in swept}
         values = {key: [*map(without_rounding_errors, o.sweep_string_iterator())] for key, o in axes.items()}
@@ -159,6 +162,11 @@ class ResumableSweeper(BasicSweeper):
                 keys.append(override)
         for chosen in itertools.product(*choices):
             composed = loader.load_sweep_config(self.config, [*fixed, *chosen])
+            if composed.hydra.sweeper.get("params") != self.config.hydra.sweeper.params:
+                raise InputError(
+                    "experiment must be swept over presets that sweep nothing themselves; "
+                    f"got {' '.join(chosen)}. Give each of the others a command of its own."
+                )
             for override in keys:
                 for value in override.sweep_iterator():
                     OmegaConf.update(composed, override.key_or_group, _plain(value))
@@ -188,8 +196,38 @@ class _Execution:
             ending = "FAILED"
             raise
         finally:
-            pending = follower.finish(wait=ending is None)
-            self.close(ending, skipped, pending)
+            self.finish(follower, ending, skipped)
+
+    def finish(self, follower: Follower, ending: Status | None, skipped: int) -> None:
+        """Say how the sweep went, draw it, and close it, which nothing interrupts.
+
+        Args:
+            follower: it has followed the jobs until now.
+            ending: how the sweep ended, None if all jobs have been run.
+            skipped: how many jobs had finished before.
+        """
+        if ending is not None:
+            _ignore_interrupts()
+        pending = follower.finish(wait=ending is None)
+        standing = self.summarize()
+        files = None
+        if ending is None and standing.finished:
+            try:
+                files = self.draw()
+            except KeyboardInterrupt:
+                say("WARNING    interrupted; to draw the sweep: python scripts/draw_sweep.py with its folder")
+        _ignore_interrupts()
+        self.close(ending or standing.status, standing, files, skipped, pending)
+
+    def summarize(self) -> Standing:
+        """Say what the jobs have come to."""
+        standing = Standing.of(self.sweep)
+        say()
+        seconds = time.time() - self.start
+        say(f"sweep      {standing.finished} of {len(self.sweep.jobs)} jobs finished, in {seconds:.1f} s")
+        if standing.verdicts:
+            say(f"checks     {', '.join(f'{count} {verdict.value}' for verdict, count in standing.verdicts.items())}")
+        return standing
 
     def draw(self) -> SweepFiles | None:
         """Draw the sweep; one that cannot be drawn is closed all the same."""
@@ -219,27 +257,29 @@ class _Execution:
                         self.sweep.fail(job, "The process that ran the job was killed, twice.")
                 jobs = [job for job in left if job not in begun]
 
-    def close(self, ending: Status | None, skipped: int, pending: Sequence[RunRecord]) -> None:
-        """Say how the sweep went, and end its run in the store.
+    def close(
+        self,
+        status: Status,
+        standing: Standing,
+        files: SweepFiles | None,
+        skipped: int,
+        pending: Sequence[RunRecord],
+    ) -> None:
+        """End the sweep's run in the store, and say where everything is and what is left to do.
 
         Args:
-            ending: how it ended, None if all jobs have been run.
+            status: how the sweep ended.
+            standing: how its jobs stand.
+            files: what was drawn.
             skipped: how many jobs had finished before.
             pending: the runs that the store did not take.
         """
-        sweep, seconds = self.sweep, time.time() - self.start
-        standing = Standing.of(sweep)
-        where = os.path.relpath(sweep.folder)
-        say()
-        say(f"sweep      {standing.finished} of {len(sweep.jobs)} jobs finished, in {seconds:.1f} s")
-        if standing.verdicts:
-            say(f"checks     {', '.join(f'{count} {verdict.value}' for verdict, count in standing.verdicts.items())}")
-        files = self.draw() if ending is None and standing.finished else None
+        sweep, where = self.sweep, os.path.relpath(self.sweep.folder)
         say(f"output     {where}")
         if self.store is not None and self.run_id is not None:
             try:
-                further = {"jobs/skipped": skipped, "time_s/total": seconds}
-                close_sweep(self.store, self.run_id, sweep, files, ending or standing.status, further)
+                further = {"jobs/skipped": skipped, "time_s/total": time.time() - self.start}
+                close_sweep(self.store, self.run_id, sweep, files, status, further)
                 say(f"MLflow     the sweep: {self.store.run_url(self.run_id)}")
                 say_where("runs side by side", self.store.sweep_url(self.run_id), self.store.ui_command)
             except InputError as error:
@@ -251,6 +291,12 @@ class _Execution:
         if standing.finished < len(sweep.jobs):
             say(f"resume     python experiments/jacobian.py resume={where}")
         launch.exit_with(standing.exit_status)
+
+
+def _ignore_interrupts() -> None:
+    """From now on, what is left takes seconds, and by half it would be lost."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _fail(sweep: Sweep, job: SweepJob, error: Exception) -> None:

@@ -8,10 +8,12 @@ costs nothing but the upload. This is the one module that imports MLflow, and it
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import re
 import shlex
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -428,7 +430,7 @@ class TrackingStore:
                 folder = path.parent.relative_to(record.output_dir).as_posix()
                 uploads.append(partial(self._client.log_artifact, run_id, str(path), folder if folder != "." else None))
         for name in record.images:
-            image, key = _import_mlflow().Image(str(record.output_dir / name)), _image_key(name)
+            image, key = _encoded(record.output_dir / name), _image_key(name)
             uploads.append(
                 partial(self._client.log_image, run_id, image, key=key, timestamp=end_time, synchronous=True)
             )
@@ -487,6 +489,20 @@ def redact(text: str) -> str:
         text: for example a tracking URI, or a message that quotes one.
     """
     return re.sub(r"(?<!sqlite)(?<!file)://\S*@", "://***@", text)
+
+
+def _encoded(path: Path) -> Any:
+    """A picture that MLflow takes as it is: encoding it again would take longer than all else about a run.
+
+    Args:
+        path: a PNG file.
+    """
+    from PIL import Image
+
+    picture = Image.open(path)
+    picture.load()
+    picture.save = functools.partial(shutil.copyfile, path)  # type: ignore[method-assign]
+    return picture
 
 
 def _import_mlflow() -> Any:

@@ -44,6 +44,8 @@ class Command:
                 cwd=self.folder,
                 env=self.environment(),
                 start_new_session=True,
+                # What starts the tests in the background may ignore Ctrl-C, and so would all that they start.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def line(self, *overrides: str) -> list[str]:
@@ -105,4 +107,4 @@ def end(process: subprocess.Popen[str], number: signal.Signals, *, group: bool =
         os.killpg(process.pid, number)
     else:
         process.send_signal(number)
-    return process.wait(timeout=60)
+    return process.wait(timeout=180)

@@ -272,3 +272,27 @@ def test_a_server_that_stays_away_loses_nothing(command, server):
     runs = served(server)
     assert len(runs) == 6
     assert {status for status, _ in runs.values()} == {"FINISHED"}
+
+
+def test_a_sweep_of_nothing_and_one_over_sweeps_are_refused(command):
+    assert (
+        "light.azimuth must have at least one value; got light.azimuth=range(0,0)"
+        in command("-m", "light.azimuth=range(0,0)", status=1).stderr
+    )
+    assert (
+        "experiment must be swept over presets that sweep nothing themselves; got experiment=lesson"
+        in command("-m", "experiment=lesson,light_ring", status=1).stderr
+    )
+    assert not (command.folder / "sweep").exists()
+
+
+def test_ctrl_c_again_and_again_still_closes_the_sweep(command):
+    process = command.start(*SLOW)
+    wait_for(lambda: len(command.records()) >= 1, process)
+    for _ in range(3):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.05)
+    assert process.wait(timeout=60) == 130
+    assert "Traceback" not in command.output()
+    assert "resume     python experiments/jacobian.py resume=sweep" in command.output()
+    assert command.sweep_runs()[0].info.status == "KILLED"
