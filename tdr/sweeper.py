@@ -21,9 +21,11 @@ from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
-from omegaconf import OmegaConf
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
 
 from tdr import launch
+from tdr.composition import SweepLoader
 from tdr.dispatch import dispatch
 from tdr.errors import InputError
 from tdr.follower import Follower
@@ -48,6 +50,13 @@ class ResumableSweeper(BasicSweeper):
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
         super().__init__(max_batch_size=None, params=params)
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Choose the launcher; see Hydra's :class:`Sweeper`."""
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        if isinstance(self.launcher, BasicLauncher):
+            context = HydraContext(SweepLoader(hydra_context.config_loader), hydra_context.callbacks)
+            self.launcher.setup(hydra_context=context, task_function=task_function, config=config)
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the sweep.

@@ -492,7 +492,7 @@ def redact(text: str) -> str:
 
 
 def _encoded(path: Path) -> Any:
-    """A picture that MLflow takes as it is: encoding it again would take longer than all else about a run.
+    """A picture that MLflow copies: encoding it again would take longer than all else about a run.
 
     Args:
         path: a PNG file.
@@ -501,7 +501,15 @@ def _encoded(path: Path) -> Any:
 
     picture = Image.open(path)
     picture.load()
+
+    def thumbnail(size: tuple[int, int]) -> Image.Image:
+        small = Image.Image.resize(picture, size)
+        # The least effort of WebP is six times as fast, and as small.
+        small.save = functools.partial(type(small).save, small, method=0)  # type: ignore[method-assign]
+        return small
+
     picture.save = functools.partial(shutil.copyfile, path)  # type: ignore[method-assign]
+    picture.resize = thumbnail  # type: ignore[method-assign, assignment]
     return picture
 
 
