@@ -189,8 +189,10 @@ def describe(
         params["light.direction"] = _to_four_digits(config.light.direction)
     if job.sweep is not None:
         tags["tdr.sweep"] = job.sweep.name
+    description = "" if result is None else check_report.describe(result)
     if error is not None:
         tags["tdr.error"] = launch.explain(error)
+        description = f"**Failed.** {tags['tdr.error']}"
     else:
         tags["tdr.check"] = "off" if result is None else result.verdict.value
     return RunRecord(
@@ -210,7 +212,7 @@ def describe(
                 *sorted(job.folder.glob("check/*.png")),
             ]
         ],
-        description="" if result is None else check_report.describe(result),
+        description=description,
         exit_status=exit_status,
         sweep=None if job.sweep is None else job.sweep.uid,
         uid=job.uid,

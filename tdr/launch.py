@@ -172,7 +172,7 @@ class Job:
         choices = {group: str(hydra.runtime.choices[group]) for group in groups if hydra.runtime.choices.get(group)}
         overrides = {}
         for override in OverridesParser.create().parse_overrides(list(hydra.overrides.task)):
-            overrides[override.key_or_group] = override.get_value_string()
+            overrides[override.key_or_group] = "deleted" if override.is_delete() else override.get_value_string()
         folder = Path(hydra.runtime.output_dir)
         # Another sweeper than ours, Optuna's for example, leaves no plan; then every job is a run of its own.
         if hydra.mode is RunMode.MULTIRUN and (folder.parent / SWEEP).exists():

@@ -126,10 +126,7 @@ class ResumableSweeper(BasicSweeper):
         jobs = []
         for number, chosen in enumerate(itertools.product(*values.values())):
             here = dict(zip(axes, chosen, strict=True))
-            line = [
-                f"{o.get_key_element()}={here[o.key_or_group] if o in swept else o.get_value_element_as_str()}"
-                for o in overrides
-            ]
+            line = [f"{o.get_key_element()}={here[o.key_or_group]}" if o in swept else _line(o) for o in overrides]
             name = run_name(tuple(axes), here)
             jobs.append(SweepJob(name, f"{number:0{digits}}_{folder_name(name, line)}", here, line))
         start = time.time()
@@ -159,7 +156,7 @@ class ResumableSweeper(BasicSweeper):
         assert self.config is not None  # noqa: S101
         loader = self.hydra_context.config_loader
         swept = [o for o in overrides if o.is_sweep_override()]
-        fixed = [f"{o.get_key_element()}={o.get_value_element_as_str()}" for o in overrides if o not in swept]
+        fixed = [_line(o) for o in overrides if o not in swept]
         choices: list[list[str]] = []
         keys: list[Override] = []
         for override in swept:
@@ -317,6 +314,13 @@ def _fail(sweep: Sweep, job: SweepJob, error: Exception) -> None:
     except OSError as reason:
         # Without a record it counts as missing.
         say(f"WARNING    {job.name}: {launch.explain(error)} This could not be recorded: {launch.explain(reason)}")
+
+
+def _line(override: Override) -> str:
+    """An override with one value, or none where it deletes a key, as on the command line."""
+    if override.is_delete():
+        return str(override.input_line)
+    return f"{override.get_key_element()}={override.get_value_element_as_str()}"
 
 
 def _same(before: Sweep, now: Sweep) -> Sweep:

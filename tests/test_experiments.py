@@ -149,6 +149,7 @@ def test_a_run_that_fails_is_kept_as_failed(command):
     (run,) = command.runs()
     assert run.info.status == "FAILED"
     assert "nowhere.obj" in run.data.tags["tdr.error"]
+    assert run.data.tags["mlflow.note.content"].startswith("**Failed.** mesh.path")
     assert not (command.folder / "run" / "jacobian.npz").exists()
 
 
