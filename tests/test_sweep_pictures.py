@@ -128,7 +128,7 @@ class TestGrid:
         runs = [SweptRun("run", {"a": str(i), "b": str(j)}, run.folder) for i in range(20) for j in range(30)]
         picture = grid_sheet(SweepImages.collect(Swept.of(["a", "b"], runs), artifacts.read_arrays))
         assert max(picture.shape) < 3000
-        assert any("12 x 12 evenly chosen values shown" in text for text in written)
+        assert any("16 x 16 evenly chosen values shown" in text for text in written)
 
 
 class TestFilm:
