@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,8 +35,13 @@ def write_arrays(folder: Path, images: JacobianImages) -> None:
 
     ``jacobian.json`` beside it says what :func:`read_arrays` needs besides.
     """
+    arrays = images.arrays()
     with (folder / ARRAYS).open("wb") as file:
-        np.savez(file, **images.arrays())  # type: ignore[arg-type] # allow_pickle stands among the names
+        if hasattr(os, "posix_fallocate"):
+            # A full disk is found before NumPy has begun, which would complain twice.
+            os.posix_fallocate(file.fileno(), 0, sum(array.nbytes + 1024 for array in arrays.values()))
+        np.savez(file, **arrays)  # type: ignore[arg-type] # allow_pickle stands among the names
+        file.truncate()
     content = json.dumps(images.description(), indent=2, allow_nan=False)
     (folder / DESCRIPTION).write_text(content + "\n", encoding="utf-8")
 

@@ -4,6 +4,8 @@ A change of precision restarts Taichi and compiles every kernel again, so the te
 float64 and those without Taichi, those that restart it from float64 to float32, and those in float32.
 """
 
+import shutil
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -35,6 +37,20 @@ def restart():
     """Taichi in float64, and a function that restarts it in float32."""
     tdr.start(Precision.f64)
     return lambda: tdr.start(Precision.f32)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, without a window; one for all tests, because Playwright runs once in a process."""
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.fail("The browser tests need Chromium: install it, on Debian with apt-get install chromium.")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -49,18 +48,6 @@ class TestSize:
         page = make_page(tmp_path, (["</script><script>alert(1)</script>"], constant(1)))
         assert "</script><script>alert" not in page.read_text(encoding="utf-8")
         assert data_of(page)["sliders"][0]["values"][0].endswith("</script>")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    path = shutil.which("chromium")
-    assert path, "Chromium must be installed for these tests: apt-get install chromium"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
