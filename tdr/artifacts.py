@@ -119,4 +119,5 @@ def write_picture_files(folder: Path, pictures: Mapping[str, npt.NDArray[np.uint
 
     for name, picture in pictures.items():
         # The least compression is twice as fast and costs a third more bytes.
-        iio.imwrite(folder / name, picture, compress_level=1)
+        encoded = iio.imwrite("<bytes>", picture, extension=".png", compress_level=1)
+        (folder / name).write_bytes(encoded)
