@@ -33,6 +33,13 @@ class Command:
         assert done.returncode == status, done.stdout + done.stderr
         return done
 
+    def script(self, name: str, *arguments: str, status: int = 0) -> str:
+        """What a script prints, ``scripts/<name>.py``; the exit status must be the expected one."""
+        line = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *arguments]
+        done = subprocess.run(line, capture_output=True, text=True, cwd=self.folder, timeout=120)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
     def start(self, *overrides: str) -> subprocess.Popen[str]:
         """Start it in a process group of its own, and go on; what it prints goes to ``output.txt``."""
         with (self.folder / "output.txt").open("w") as output:

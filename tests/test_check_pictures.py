@@ -5,7 +5,6 @@ import matplotlib
 import numpy as np
 import pytest
 from check_results import check_result, column_check, step_curve
-from PIL import ImageDraw
 
 from tdr.check_pictures import PLACE_COLORS, check_pictures
 from tdr.check_result import COMPARED, Place, Verdict
@@ -69,20 +68,6 @@ def sphere(height, width, mode="full", seed=0, samples=16384):
     place[looked_at & (np.abs(x - width / 2) < 1)] = Place.light_edge
     error = np.where(np.isin(place, COMPARED), 1e-9 * rng.uniform(0.2, 1, place.shape), math.nan)
     return place, error
-
-
-@pytest.fixture
-def written(monkeypatch):
-    """Every text that is drawn."""
-    texts = []
-    text = ImageDraw.ImageDraw.text
-
-    def record(self, xy, written, *arguments, **options):
-        texts.append(written)
-        text(self, xy, written, *arguments, **options)
-
-    monkeypatch.setattr(ImageDraw.ImageDraw, "text", record)
-    return texts
 
 
 class TestErrors:

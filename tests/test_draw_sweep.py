@@ -1,13 +1,8 @@
 """Sweeps that are drawn when they end, and runs that are drawn afterwards from what the store has of them."""
 
-import subprocess
-import sys
-
 import imageio.v3 as iio
 import pytest
 from command import SMALL, Command
-
-from tdr.launch import ROOT
 
 DRAWN = {"contact_sheet.png", "sweep.html", "sweep.mp4", "sweep.gif"}
 
@@ -18,13 +13,6 @@ def swept(tmp_path_factory):
     command = Command(tmp_path_factory.mktemp("swept"))
     done = command("-m", "light.azimuth=0,90,inf", "light.elevation=45", *SMALL, status=1)
     return command, done.stdout
-
-
-def draw(command: Command, *arguments: str, status: int = 0) -> str:
-    line = [sys.executable, str(ROOT / "scripts" / "draw_sweep.py"), *arguments]
-    done = subprocess.run(line, capture_output=True, text=True, cwd=command.folder, timeout=120)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def test_the_page_of_a_sweep_shows_it_as_a_whole(swept):
@@ -45,21 +33,23 @@ def test_the_page_of_a_sweep_shows_it_as_a_whole(swept):
 def test_runs_are_drawn_from_the_store_alone(swept, tmp_path):
     command = swept[0]
     uri = ("--uri", f"sqlite:///{command.folder}/mlflow.db")
-    text = draw(command, *uri, "--runs", "attributes.status = 'FINISHED'", "--to", str(tmp_path))
+    text = command.script("draw_sweep", *uri, "--runs", "attributes.status = 'FINISHED'", "--to", str(tmp_path))
     assert "2 runs, over light.azimuth" in text
     assert {path.name for path in tmp_path.iterdir()} >= DRAWN
     assert iio.imread(tmp_path / "contact_sheet.png").std() > 10
     assert "runs.png" not in text
-    assert "finds none" in draw(command, *uri, "--runs", "params.mesh = 'x'", "--to", "none", status=1)
-    assert "query must be one that MLflow understands" in draw(command, *uri, "--runs", "?", "--to", "n", status=1)
-    wrong = draw(command, *uri, "--runs", "", "--axes", "nope", "--to", "none", status=1)
+    assert "finds none" in command.script("draw_sweep", *uri, "--runs", "params.mesh = 'x'", "--to", "none", status=1)
+    assert "query must be one that MLflow understands" in command.script(
+        "draw_sweep", *uri, "--runs", "?", "--to", "n", status=1
+    )
+    wrong = command.script("draw_sweep", *uri, "--runs", "", "--axes", "nope", "--to", "none", status=1)
     assert "--axes must name parameters of every run; got nope" in wrong
 
 
 def test_a_sweep_is_drawn_again_in_its_folder(swept):
     command = swept[0]
     (command.folder / "sweep" / "contact_sheet.png").unlink()
-    assert "contact_sheet.png" in draw(command, "sweep")
+    assert "contact_sheet.png" in command.script("draw_sweep", "sweep")
     assert (command.folder / "sweep" / "contact_sheet.png").exists()
-    assert "A sweep's folder must hold a sweep.json" in draw(command, ".", status=1)
-    assert "must be given; got both or neither" in draw(command, status=1)
+    assert "A sweep's folder must hold a sweep.json" in command.script("draw_sweep", ".", status=1)
+    assert "must be given; got both or neither" in command.script("draw_sweep", status=1)

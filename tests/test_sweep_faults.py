@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from command import SMALL, Command, end, wait_for
 
-from tdr.launch import ROOT
 from tdr.sweep import Sweep
 
 SIX = ("-m", "shader.shininess=5,10,20,40,80,160", *SMALL)
@@ -43,14 +42,6 @@ def assert_whole(command: Command, jobs: int) -> None:
                 assert (kept / path.relative_to(command.folder / "sweep" / folder)).read_bytes() == path.read_bytes()
         with np.load(command.folder / "sweep" / folder / "jacobian.npz") as arrays:
             assert arrays["light.direction"].any()
-
-
-def sync(command: Command, *arguments: str, status: int = 0) -> str:
-    """What ``scripts/sync.py`` prints."""
-    line = [sys.executable, str(ROOT / "scripts" / "sync.py"), *arguments]
-    done = subprocess.run(line, capture_output=True, text=True, cwd=command.folder, timeout=120)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def test_resuming_runs_what_failed_and_nothing_else(command):
@@ -89,7 +80,7 @@ def test_a_sweep_killed_in_the_middle_of_a_job_is_taken_up_again(command):
         time.sleep(0.1)
     assert command.sweep_runs()[0].info.status == "RUNNING"
     assert all(run.info.status == "FINISHED" for run in command.sweep_runs()[1])
-    text = sync(command, "sweep")
+    text = command.script("sync", "sweep")
     assert f"of {len(before)} runs sent" in text
     assert (command.sweep_runs()[0].info.status, len(command.sweep_runs()[1])) == ("KILLED", len(before))
     done = command("resume=sweep")
@@ -127,7 +118,7 @@ def test_a_sweep_runs_once_at_a_time_and_only_as_it_was_started(command):
     command("-m", "shader.shininess=1,2", *SMALL)
     with Sweep.read(command.folder / "sweep").running():
         assert "A sweep must not run twice at a time" in command("resume=sweep", status=1).stderr
-        assert "is running, and sends its runs itself" in sync(command, "sweep")
+        assert "is running, and sends its runs itself" in command.script("sync", "sweep")
     wrong = command("resume=sweep", "shader.diffuse=1", status=1).stderr
     assert "resume must stand alone, or with hydra/launcher and its settings; got shader.diffuse=1" in wrong
     assert "A sweep's folder must hold a sweep.json that can be read; got" in command("resume=nowhere", status=1).stderr
@@ -181,10 +172,10 @@ def test_a_store_whose_disk_is_full_gets_its_runs_later(command):
         assert "6 of 6 jobs finished" in command.output()
         assert "runs are only on disk; to send them: python scripts/sync.py sweep" in command.output()
         resize(50_000)
-        sync(command, "sweep")
+        command.script("sync", "sweep")
         command.client = lambda: mlflow.MlflowClient(uri.removeprefix("tracking.uri="))
         assert_whole(command, 6)
-        assert "0 of 6 runs sent, 6 were there" in sync(command, "sweep")
+        assert "0 of 6 runs sent, 6 were there" in command.script("sync", "sweep")
         assert_whole(command, 6)
 
 
@@ -264,11 +255,13 @@ def test_a_server_that_stays_away_loses_nothing(command, server):
     wait_for(lambda: "waiting for the store" in command.output(), process)
     assert end(process, signal.SIGINT) == 1
     assert "6 of 6 jobs finished" in command.output()
-    assert "error: sweep: tracking.uri must point to an MLflow server that answers" in sync(command, "sweep", status=1)
+    assert "error: sweep: tracking.uri must point to an MLflow server that answers" in command.script(
+        "sync", "sweep", status=1
+    )
     server.start()
-    text = sync(command, "sweep")
+    text = command.script("sync", "sweep")
     assert "of 6 runs sent" in text
-    assert "0 of 6 runs sent, 6 were there" in sync(command, "sweep")
+    assert "0 of 6 runs sent, 6 were there" in command.script("sync", "sweep")
     runs = served(server)
     assert len(runs) == 6
     assert {status for status, _ in runs.values()} == {"FINISHED"}
