@@ -233,6 +233,7 @@ def main(composed: DictConfig) -> None:
     if job.sweep is not None:
         hide_progress()
         run_job(job, composed, start, stopwatch)
+        launch.freeze_what_stays()
         return
     say(f"tdr        {job.name}")
     try:

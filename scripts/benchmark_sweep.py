@@ -96,21 +96,25 @@ LONG = {
 }
 
 
-def measure_processes(kind: str, jobs: int) -> tuple[float, float, float]:
-    """Jobs a second in one process and with two workers, and how long a job computes."""
+def rate(kind: str, jobs: int, launcher: Sequence[str]) -> tuple[float, float]:
+    """Jobs a second of a sweep, and how long a job computes."""
     values = ",".join(map(str, range(5, 5 + jobs)))
-    overrides = [f"shader.shininess={values}", *LONG[kind], "tracking.enabled=false"]
-    rates = []
-    for launcher in ([], ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]):
-        with tempfile.TemporaryDirectory() as name:
-            when = ends(run(EXPERIMENT, Path(name), [*overrides, *launcher]), jobs)
-            if not launcher:
-                paths = sorted(Path(name).glob("sweep/*/record.json"))
-                seconds = [json.loads(path.read_text())["metrics"]["time_s/total"] for path in paths[1:]]
-        # The first job of each worker compiles.
-        skip = 2
-        rates.append((jobs - skip) / (when[-1] - when[skip - 1]))
-    return rates[0], rates[1], float(np.median(seconds))
+    overrides = [f"shader.shininess={values}", *LONG[kind], "tracking.enabled=false", *launcher]
+    with tempfile.TemporaryDirectory() as name:
+        when = ends(run(EXPERIMENT, Path(name), overrides), jobs)
+        records = [json.loads(path.read_text()) for path in sorted(Path(name).glob("sweep/*/record.json"))]
+    # The first job of each worker compiles.
+    skip = 2
+    seconds = float(np.median([record["metrics"]["time_s/total"] for record in records[skip:]]))
+    return (jobs - skip) / (when[-1] - when[skip - 1]), seconds
+
+
+def measure_processes(kind: str, jobs: int, turns: int = 3) -> tuple[float, float, float]:
+    """Jobs a second in one process and with two workers, by turns, and how long a job computes: medians."""
+    two_workers = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    measured = [(*rate(kind, jobs, []), rate(kind, jobs, two_workers)[0]) for _ in range(turns)]
+    alone, seconds, two = np.median(measured, axis=0)
+    return float(alone), float(two), float(seconds)
 
 
 def main() -> None:

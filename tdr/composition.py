@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import uuid
 from typing import Any
 
 from hydra._internal.config_loader_impl import get_overrides_dirname
@@ -18,16 +19,23 @@ from omegaconf import DictConfig, OmegaConf
 
 
 class SweepLoader(ConfigLoader):
-    """A config loader of Hydra's for the jobs of a sweep that run in this process.
+    """A config loader of Hydra's for the jobs of a sweep.
+
+    A launcher that has other processes sends it along with every job; each process keeps the first that it gets.
 
     Args:
         loader: Hydra's own, which does all that is not repeated.
+        uid: what tells it from the loaders of other sweeps; by default a new one.
     """
 
-    def __init__(self, loader: ConfigLoader) -> None:
+    def __init__(self, loader: ConfigLoader, uid: str | None = None) -> None:
         self._loader = loader
+        self._uid = uid or uuid.uuid4().hex
         self._parser = OverridesParser.create(config_loader=loader)
         self._composed: dict[tuple[str, ...], DictConfig] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _kept_loader, (self._uid, self._loader)
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         """Compose one job.
@@ -89,3 +97,14 @@ class SweepLoader(ConfigLoader):
 
     def compute_defaults_list(self, *arguments: Any, **options: Any) -> Any:  # noqa: D102
         return self._loader.compute_defaults_list(*arguments, **options)
+
+
+_kept: SweepLoader | None = None
+
+
+def _kept_loader(uid: str, loader: ConfigLoader) -> SweepLoader:
+    """The loader of a sweep in this process."""
+    global _kept
+    if _kept is None or _kept._uid != uid:
+        _kept = SweepLoader(loader, uid)
+    return _kept

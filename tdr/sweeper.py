@@ -54,9 +54,9 @@ class ResumableSweeper(BasicSweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Choose the launcher; see Hydra's :class:`Sweeper`."""
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
-        if isinstance(self.launcher, BasicLauncher):
-            context = HydraContext(SweepLoader(hydra_context.config_loader), hydra_context.callbacks)
-            self.launcher.setup(hydra_context=context, task_function=task_function, config=config)
+        context = HydraContext(SweepLoader(hydra_context.config_loader), hydra_context.callbacks)
+        assert self.launcher is not None  # noqa: S101
+        self.launcher.setup(hydra_context=context, task_function=task_function, config=config)
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the sweep.

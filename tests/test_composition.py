@@ -1,6 +1,7 @@
 """Jobs that are composed from one another are those that Hydra composes."""
 
 import copy
+import pickle
 
 import pytest
 from hydra import initialize_config_dir
@@ -66,3 +67,16 @@ def test_a_value_of_the_wrong_type_is_refused_as_by_hydra(loader):
     with pytest.raises(Exception, match="wide") as caught:
         fast.load_sweep_config(master, ["camera.fov=wide"])
     assert launch.explain(caught.value) == "camera.fov must be a number; got 'wide'."
+
+
+def test_a_process_keeps_the_loader_that_it_gets_with_each_job(loader):
+    sent = pickle.dumps(SweepLoader(loader))
+    other = pickle.dumps(SweepLoader(loader))
+    kept = pickle.loads(sent)
+    assert pickle.loads(sent) is kept
+    master = loader.load_configuration("jacobian", overrides=[], run_mode=RunMode.MULTIRUN)
+    for width in (8, 9):
+        overrides = [f"image.width={width}"]
+        expected = loader.load_sweep_config(master, overrides)
+        assert OmegaConf.to_yaml(kept.load_sweep_config(master, overrides)) == OmegaConf.to_yaml(expected)
+    assert pickle.loads(other) is not kept
