@@ -219,7 +219,15 @@ def project(pipeline: Pipeline) -> Array:
         pipeline.mesh.vertices,
         np.array([placement.scale, *placement.translation], dtype=np.float64),
         pipeline.rotations(),
-        np.array([*settings.position, pipeline.camera.lens_value(), width / height, settings.near, settings.far]),
+        np.array(
+            [
+                *settings.position,
+                pipeline.camera.extent(pipeline.camera.lens_value()),
+                width / height,
+                settings.near,
+                settings.far,
+            ]
+        ),
         type(pipeline.camera),
         height,
         width,

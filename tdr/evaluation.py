@@ -16,7 +16,7 @@ from tdr.backend import ti
 from tdr.kernels import vec3
 from tdr.parameters import Column, Parameter, Reads
 from tdr.pipeline import Pipeline
-from tdr.pixel import Layout, PixelFunctions
+from tdr.pixel import MATRIX, TRIANGLE, VECTOR, Layout, PixelFunctions
 from tdr.stages.shaders import explained
 from tdr.stages.transforms import rotation_matrix
 
@@ -188,13 +188,13 @@ class Evaluation(PixelFunctions):
         self,
         num_lights: ti.i32,
         pixels: ti.types.ndarray(dtype=ti.i32, ndim=1),
-        vertices: ti.types.ndarray(ndim=2),
-        triangles: ti.types.ndarray(dtype=ti.i32, ndim=2),
-        normals: ti.types.ndarray(ndim=2),
-        normal_ids: ti.types.ndarray(dtype=ti.i32, ndim=2),
-        vertex_albedo: ti.types.ndarray(ndim=2),
+        vertices: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        triangles: ti.types.ndarray(dtype=TRIANGLE, ndim=1),
+        normals: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        normal_ids: ti.types.ndarray(dtype=TRIANGLE, ndim=1),
+        vertex_albedo: ti.types.ndarray(dtype=VECTOR, ndim=1),
         view: ti.types.ndarray(ndim=1),
-        rotations: ti.types.ndarray(ndim=3),
+        rotations: ti.types.ndarray(dtype=MATRIX, ndim=1),
         values: ti.types.ndarray(ndim=2),
         moves: ti.types.ndarray(dtype=ti.i32, ndim=1),
         stretches: ti.types.ndarray(dtype=ti.f64, ndim=1),
@@ -209,7 +209,7 @@ class Evaluation(PixelFunctions):
         for k in range(radiance.shape[1]):
             group = k // (radiance.shape[1] // stretches.shape[0])
             first = group * radiance.shape[0]
-            _weights, _depth, first_position, first_normal, first_albedo = self.locate(
+            _weights, first_position, first_normal, first_albedo = self.locate(
                 k,
                 first * num_lights,
                 first,
@@ -229,7 +229,7 @@ class Evaluation(PixelFunctions):
                 scene = first + i
                 position, normal, albedo = first_position, first_normal, first_albedo
                 if moves[scene] == 1:
-                    _weights_here, _depth_here, position, normal, albedo = self.locate(
+                    _weights_here, position, normal, albedo = self.locate(
                         k,
                         scene * num_lights,
                         scene,
@@ -289,7 +289,7 @@ def evaluate(
             sample.pixels,
             *sample.arrays(),
             rotations.reshape(-1, 3, 3),
-            values.reshape(-1, values.shape[2]),
+            layout.rows(values.reshape(-1, values.shape[2])),
             moves.astype(np.int32),
             np.array(stretches, dtype=np.float64),
             layout,

@@ -16,7 +16,7 @@ from tdr import backend
 from tdr.backend import ti
 from tdr.evaluation import PixelSample, SceneValues
 from tdr.parameters import Column
-from tdr.pixel import Layout, PixelFunctions
+from tdr.pixel import MATRIX, TRIANGLE, VECTOR, Layout, PixelFunctions
 from tdr.stages.shaders import explained
 
 # Pixels a launch.
@@ -36,12 +36,12 @@ class ForwardKernels(PixelFunctions):
         self.radiance = ti.Vector.field(3, float, BAND, needs_dual=True)
         self.shared: dict[str, ti.MatrixField] = {}
         self._pixels = ti.field(ti.i32, BAND)
-        self._triangles = ti.field(ti.i32, (BAND, 3))
-        self._vertices = ti.field(ti.f64, (3 * BAND, 3))
-        self._normals = ti.field(ti.f64, (3 * BAND, 3))
-        self._vertex_albedo = ti.field(ti.f64, (3 * BAND, 3))
+        self._triangles = TRIANGLE.field(shape=BAND)
+        self._vertices = VECTOR.field(shape=3 * BAND)
+        self._normals = VECTOR.field(shape=3 * BAND)
+        self._vertex_albedo = VECTOR.field(shape=3 * BAND)
         self._view = ti.field(ti.f64, 4)
-        self._rotations = ti.field(ti.f64, (2, 3, 3))
+        self._rotations = MATRIX.field(shape=2)
         self._values: dict[int, ti.Field] = {}
         # What Taichi wants to be named as input and output; it is neither.
         self._unused = ti.field(float, (), needs_dual=True)
@@ -71,25 +71,24 @@ class ForwardKernels(PixelFunctions):
     def _load(
         self,
         pixels: ti.types.ndarray(dtype=ti.i32, ndim=1),
-        vertices: ti.types.ndarray(ndim=2),
-        triangles: ti.types.ndarray(dtype=ti.i32, ndim=2),
-        normals: ti.types.ndarray(ndim=2),
-        vertex_albedo: ti.types.ndarray(ndim=2),
+        vertices: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        triangles: ti.types.ndarray(dtype=TRIANGLE, ndim=1),
+        normals: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        vertex_albedo: ti.types.ndarray(dtype=VECTOR, ndim=1),
         view: ti.types.ndarray(ndim=1),
-        rotations: ti.types.ndarray(ndim=3),
+        rotations: ti.types.ndarray(dtype=MATRIX, ndim=1),
     ):
         for k in range(pixels.shape[0]):
             self._pixels[k] = pixels[k]
+            self._triangles[k] = triangles[k]
             for corner in range(3):
-                self._triangles[k, corner] = triangles[k, corner]
-                for i in range(3):
-                    self._vertices[3 * k + corner, i] = vertices[3 * k + corner, i]
-                    self._normals[3 * k + corner, i] = normals[3 * k + corner, i]
-                    self._vertex_albedo[3 * k + corner, i] = vertex_albedo[3 * k + corner, i]
+                self._vertices[3 * k + corner] = vertices[3 * k + corner]
+                self._normals[3 * k + corner] = normals[3 * k + corner]
+                self._vertex_albedo[3 * k + corner] = vertex_albedo[3 * k + corner]
         for i in range(4):
             self._view[i] = view[i]
-        for which, i, j in ti.ndrange(2, 3, 3):
-            self._rotations[which, i, j] = rotations[which, i, j]
+        for which in range(2):
+            self._rotations[which] = rotations[which]
 
     @ti.kernel
     def _load_values(self, values: ti.types.ndarray(ndim=2), light: ti.i32, layout: ti.template()):
@@ -105,7 +104,7 @@ class ForwardKernels(PixelFunctions):
     @ti.kernel
     def _locate_and_shade(self, count: ti.i32, light: ti.i32, layout: ti.template()):
         for k in range(count):
-            _weights, _depth, position, normal, albedo = self.locate(
+            _weights, position, normal, albedo = self.locate(
                 k,
                 0,
                 0,
@@ -173,7 +172,7 @@ class ForwardKernels(PixelFunctions):
         self.shared[name].dual[None][component] = 1.0
         try:
             for light in lights:
-                self._load_values(scene.values, light, layout)
+                self._load_values(layout.rows(scene.values), light, layout)
                 with (
                     explained(shader),
                     ti.ad.FwdMode(loss=self._unused, param=self._unused, clear_gradients=False),

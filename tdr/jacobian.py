@@ -83,8 +83,7 @@ def differentiate(pipeline: Pipeline, settings: JacobianConfig, track: Track = s
     cotangents = settings.cotangents()
     num_lights = pipeline.light_array.num_lights
     height, width = pipeline.resolution
-    # One plane a column, so that each column is an image of its own in memory.
-    columns = np.zeros((len(columns_of(chosen, num_lights)), height * width, len(cotangents)), backend.dtype())
+    columns = _planes(len(columns_of(chosen, num_lights)), height * width, len(cotangents))
     _FILL[settings.method](pipeline, chosen, cotangents, pipeline.rasterizer.pixels, columns, track)
     values = {}
     first = 0
@@ -126,7 +125,7 @@ def compute_at(
         (D, N, C), column by column.
     """
     num_columns = len(columns_of(parameters, pipeline.light_array.num_lights))
-    columns = np.zeros((num_columns, len(entries), len(cotangents)), backend.dtype())
+    columns = _planes(num_columns, len(entries), len(cotangents))
     places = np.arange(len(entries), dtype=np.int32)
     _FILL[method](pipeline.restricted(entries), parameters, cotangents, places, columns, silently)
     return columns
@@ -151,6 +150,19 @@ def compile_kernels(pipeline: Pipeline, settings: JacobianConfig) -> None:
     pipeline.clear_gradients()
 
 
+def _planes(num_columns: int, num_places: int, num_channels: int) -> npt.NDArray[np.floating]:
+    """Zeros (D, places, C): one plane a column, so that each column is an image of its own in memory.
+
+    The planes do not lie a multiple of 4096 bytes apart, as those of images of usual sizes would: kernels write to all
+    of them in turn, and the cache has few places for addresses that agree in their last bits.
+    """
+    dtype = np.dtype(backend.dtype())
+    used = num_places * num_channels
+    distance = -(-used * dtype.itemsize // 4096) * 4096 + 192
+    planes = np.zeros((num_columns, distance // dtype.itemsize), dtype)
+    return planes[:, :used].reshape(num_columns, num_places, num_channels)
+
+
 # Each of the following writes the derivatives (D, places, C) of the pipeline's covered pixels, in the order of its list
 # of them; ``places`` says where in the columns each pixel's go.
 
@@ -166,13 +178,24 @@ def _fill_batched(
     layout = pipeline.layout(chosen)
     first_columns = pipeline.first_columns(layout)
     kernels = pipeline.kernels
+    planes = np.asarray(columns.base)
     passes = [(channel, *band) for channel in range(len(cotangents)) for band in pipeline.bands()]
     for channel, start, count in track(passes, "reverse passes"):
         kernels.seed(count, backend.array(cotangents[channel]))
-        for light in range(pipeline.light_array.num_lights):
-            kernels.clear_slots(count, layout)
-            pipeline.pull_back(start, count, light, layout)
-            kernels.add_slots(start, count, light, channel, places, first_columns, columns, layout)
+        kernels.clear_slots(count, layout)
+        for light in pipeline.pull_back(start, count, layout):
+            kernels.write_columns(
+                start,
+                count,
+                light or 0,
+                channel,
+                len(cotangents),
+                places,
+                first_columns,
+                planes,
+                layout,
+                light is not None,
+            )
     ti.sync()
 
 

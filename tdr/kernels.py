@@ -9,6 +9,9 @@ so what is not asked for costs nothing.
 One launch handles one light: the derivative with respect to the others' parameters is zero there, so the slots of one
 light serve all, and there is no loop inside a differentiated kernel for Taichi's AD to get wrong.
 
+A derivative with respect to a pose goes through the G-buffer: the passes of all lights leave the cotangents of
+position, normal and albedo in slots of their own, from which one more pass goes on to the pose.
+
 Parameters and geometry are read and computed in float64 whatever the precision of the run, which rounds when it shades
 and stores: in float32 a triangle seen at a grazing angle would lose half of its derivative's digits, and float64 costs
 a fifth of the time.
@@ -19,7 +22,8 @@ So nothing is compiled again and no memory grows from scene to scene.
 
 from tdr import backend
 from tdr.backend import ti
-from tdr.pixel import Layout, PixelFunctions
+from tdr.pixel import MATRIX, TRIANGLE, VECTOR, Layout, PixelFunctions
+from tdr.stages.transforms import world_to_view
 
 # Pixels a launch: large enough to keep launches rare, small enough to bound the slots' memory (8 bytes a pixel and
 # column in float32).
@@ -37,12 +41,14 @@ class PixelKernels(PixelFunctions):
 
     Attributes:
         radiance: (BAND,) linear RGB of the band's pixels.
+        surface: (BAND,) perturbations of the G-buffer: positions, normals and albedos; none before a pose is perturbed.
         slots: parameter name -> (BAND,) perturbations, one a pixel.
         shared: parameter name -> () perturbation, one for all pixels.
     """
 
     def __init__(self) -> None:
         self.radiance = ti.Vector.field(3, float, BAND, needs_grad=True)
+        self.surface: list[ti.MatrixField] = []
         self.slots: dict[str, ti.MatrixField] = {}
         self.shared: dict[str, ti.MatrixField] = {}
 
@@ -52,18 +58,20 @@ class PixelKernels(PixelFunctions):
         for parameter in layout.parameters:
             if parameter.name in layout.perturbed and parameter.name not in fields:
                 fields[parameter.name] = ti.Vector.field(parameter.size, float, shape, needs_grad=True)
+        if layout.moves and not self.surface:
+            self.surface += [ti.Vector.field(3, float, BAND, needs_grad=True) for _ in range(3)]
 
     @ti.kernel
     def fill_g_buffer(
         self,
         pixels: ti.types.ndarray(dtype=ti.i32, ndim=1),
         triangle_id: ti.types.ndarray(dtype=ti.i32, ndim=1),
-        vertices: ti.types.ndarray(ndim=2),
-        triangles: ti.types.ndarray(dtype=ti.i32, ndim=2),
-        normals: ti.types.ndarray(ndim=2),
-        normal_ids: ti.types.ndarray(dtype=ti.i32, ndim=2),
-        vertex_albedo: ti.types.ndarray(ndim=2),
-        rotations: ti.types.ndarray(ndim=3),
+        vertices: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        triangles: ti.types.ndarray(dtype=TRIANGLE, ndim=1),
+        normals: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        normal_ids: ti.types.ndarray(dtype=TRIANGLE, ndim=1),
+        vertex_albedo: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        rotations: ti.types.ndarray(dtype=MATRIX, ndim=1),
         view: ti.types.ndarray(ndim=1),
         values: ti.types.ndarray(ndim=2),
         layout: ti.template(),
@@ -73,7 +81,7 @@ class PixelKernels(PixelFunctions):
     ):
         """Write position, normal and vertex albedo of every covered pixel, (N, 3) each; see :meth:`locate`."""
         for k in range(pixels.shape[0]):
-            _weights, _depth, position, normal, albedo = self.locate(
+            _weights, position, normal, albedo = self.locate(
                 k,
                 0,
                 0,
@@ -98,12 +106,12 @@ class PixelKernels(PixelFunctions):
         self,
         pixels: ti.types.ndarray(dtype=ti.i32, ndim=1),
         triangle_id: ti.types.ndarray(dtype=ti.i32, ndim=1),
-        vertices: ti.types.ndarray(ndim=2),
-        triangles: ti.types.ndarray(dtype=ti.i32, ndim=2),
-        normals: ti.types.ndarray(ndim=2),
-        normal_ids: ti.types.ndarray(dtype=ti.i32, ndim=2),
-        vertex_albedo: ti.types.ndarray(ndim=2),
-        rotations: ti.types.ndarray(ndim=3),
+        vertices: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        triangles: ti.types.ndarray(dtype=TRIANGLE, ndim=1),
+        normals: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        normal_ids: ti.types.ndarray(dtype=TRIANGLE, ndim=1),
+        vertex_albedo: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        rotations: ti.types.ndarray(dtype=MATRIX, ndim=1),
         view: ti.types.ndarray(ndim=1),
         values: ti.types.ndarray(ndim=2),
         layout: ti.template(),
@@ -112,7 +120,7 @@ class PixelKernels(PixelFunctions):
     ):
         """Write barycentrics (N, 3) and depth_ndc (N,) of every covered pixel; only for looking at them."""
         for k in range(pixels.shape[0]):
-            weights, depth, _position, _normal, _albedo = self.locate(
+            weights, position, _normal, _albedo = self.locate(
                 k,
                 0,
                 0,
@@ -128,8 +136,12 @@ class PixelKernels(PixelFunctions):
                 values,
                 layout,
             )
+            position_view = world_to_view(position, rotations[1], self.read(values, 0, k, layout, "camera.position"))
+            clip = layout.camera.view_to_clip(
+                position_view, self.extent(values, 0, k, layout), view[1] / view[0], view[2], view[3]
+            )
             barycentrics[k] = ti.Vector([weights[0], weights[1], weights[2]])
-            depths[k] = depth
+            depths[k] = clip[2] / clip[3]
 
     @ti.kernel
     def shade(
@@ -140,52 +152,50 @@ class PixelKernels(PixelFunctions):
         positions: ti.types.ndarray(dtype=vec3, ndim=1),
         unit_normals: ti.types.ndarray(dtype=vec3, ndim=1),
         albedos: ti.types.ndarray(dtype=vec3, ndim=1),
-        rotations: ti.types.ndarray(ndim=3),
+        rotations: ti.types.ndarray(dtype=MATRIX, ndim=1),
         values: ti.types.ndarray(ndim=2),
         layout: ti.template(),
     ):
         """Add one light's contribution to the band's radiance, from the G-buffer.
 
-        Differentiable with respect to the perturbations of what shading reads.
+        Differentiable with respect to the perturbations of what shading reads, and of the G-buffer where a pose is
+        perturbed.
         """
         for k in range(count):
+            position = positions[start + k]
+            normal = unit_normals[start + k]
+            albedo = albedos[start + k]
+            if ti.static(layout.moves):
+                position += self.surface[0][k]
+                normal += self.surface[1][k]
+                albedo += self.surface[2][k]
             self.radiance[k] += self.radiance_of(
-                light,
-                k,
-                light,
-                0,
-                positions[start + k],
-                unit_normals[start + k],
-                albedos[start + k],
-                rotations,
-                values,
-                layout,
+                light, k, light, 0, position, normal, albedo, rotations, values, layout
             )
 
     @ti.kernel
-    def locate_and_shade(
+    def locate_surface(
         self,
         start: ti.i32,
         count: ti.i32,
-        light: ti.i32,
         pixels: ti.types.ndarray(dtype=ti.i32, ndim=1),
         triangle_id: ti.types.ndarray(dtype=ti.i32, ndim=1),
-        vertices: ti.types.ndarray(ndim=2),
-        triangles: ti.types.ndarray(dtype=ti.i32, ndim=2),
-        normals: ti.types.ndarray(ndim=2),
-        normal_ids: ti.types.ndarray(dtype=ti.i32, ndim=2),
-        vertex_albedo: ti.types.ndarray(ndim=2),
-        rotations: ti.types.ndarray(ndim=3),
+        vertices: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        triangles: ti.types.ndarray(dtype=TRIANGLE, ndim=1),
+        normals: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        normal_ids: ti.types.ndarray(dtype=TRIANGLE, ndim=1),
+        vertex_albedo: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        rotations: ti.types.ndarray(dtype=MATRIX, ndim=1),
         view: ti.types.ndarray(ndim=1),
         values: ti.types.ndarray(ndim=2),
         layout: ti.template(),
     ):
-        """Add one light's contribution to the band's radiance, from the triangles.
+        """The G-buffer of the band as a function of its pose, the triangle that a pixel sees held fixed.
 
-        Differentiable with respect to every perturbation, the triangle that a pixel sees held fixed.
+        Only its reverse pass runs: from the gradients of ``surface``, which it uses up, to the pose's perturbations.
         """
         for k in range(count):
-            _weights, _depth, position, normal, albedo = self.locate(
+            _weights, position, normal, albedo = self.locate(
                 k,
                 0,
                 0,
@@ -201,9 +211,9 @@ class PixelKernels(PixelFunctions):
                 values,
                 layout,
             )
-            self.radiance[k] += self.radiance_of(
-                light, k, light, 0, position, normal, albedo, rotations, values, layout
-            )
+            self.surface[0][k] = position
+            self.surface[1][k] = normal
+            self.surface[2][k] = albedo
 
     @ti.kernel
     def clear_radiance(self, count: ti.i32):
@@ -244,43 +254,56 @@ class PixelKernels(PixelFunctions):
     @ti.kernel
     def clear_slots(self, count: ti.i32, layout: ti.template()):
         """Set the slots' gradients to zero: reverse passes add to them."""
-        for k in range(count):
-            for name in ti.static(sorted(layout.perturbed)):
+        for name in ti.static(sorted(layout.perturbed)):
+            for k in range(count):
                 for n in ti.static(range(layout.size(name))):
                     self.slots[name].grad[k][n] = 0.0
 
     @ti.kernel
-    def add_slots(
+    def clear_surface(self, count: ti.i32):
+        """Set the gradients of the G-buffer's perturbations to zero, likewise."""
+        for k in range(count):
+            for i in ti.static(range(3)):
+                self.surface[i].grad[k] = ti.Vector([0.0, 0.0, 0.0])
+
+    @ti.kernel
+    def write_columns(
         self,
         start: ti.i32,
         count: ti.i32,
         light: ti.i32,
         channel: ti.i32,
+        num_channels: ti.i32,
         places: ti.types.ndarray(dtype=ti.i32, ndim=1),
         first_columns: ti.types.ndarray(dtype=ti.i32, ndim=2),
-        columns: ti.types.ndarray(ndim=3),
+        columns: ti.types.ndarray(ndim=2),
         layout: ti.template(),
+        per_light: ti.template(),
     ):
-        """Add the slots' gradients to the Jacobian's columns.
+        """Write the slots' gradients into the Jacobian's columns, and set those of one light to zero for the next.
 
         Args:
             start: the band's first entry in the list of covered pixels.
             count: its length.
-            light: the light that the last launch handled.
+            light: the light that the last launch handled; only read for what each light has.
             channel: which cotangent was seeded.
+            num_channels: of how many.
             places: where in the columns the covered pixels' derivatives go.
             first_columns: (perturbed parameters, lights), the column of each parameter's first number.
-            columns: (D, places, C), added to.
+            columns: (D, places * channels or more).
             layout: what was perturbed.
+            per_light: whether to write what each light has, or what all have in common.
         """
-        for k in range(count):
-            for i, name in ti.static(enumerate(sorted(layout.perturbed))):
-                gradient = self.slots[name].grad[k]
-                for n in ti.static(range(layout.size(name))):
-                    column = first_columns[i, light] + n
-                    place = places[start + k]
-                    # Not +=, which would be atomic: no other pixel writes here.
-                    columns[column, place, channel] = columns[column, place, channel] + gradient[n]
+        # A loop for each parameter: caches keep up with a few streams, not with dozens.
+        for i, name in ti.static(enumerate(sorted(layout.perturbed))):
+            if ti.static(layout.parameter(name).per_light == per_light):
+                for k in range(count):
+                    place = places[start + k] * num_channels + channel
+                    gradient = self.slots[name].grad[k]
+                    for n in ti.static(range(layout.size(name))):
+                        columns[first_columns[i, light] + n, place] = gradient[n]
+                        if ti.static(per_light):
+                            self.slots[name].grad[k][n] = 0.0
 
     @ti.kernel
     def clear_shared(self, layout: ti.template()):
@@ -296,11 +319,14 @@ class PixelKernels(PixelFunctions):
         first_columns: ti.types.ndarray(dtype=ti.i32, ndim=2),
         gradient: ti.types.ndarray(ndim=1),
         layout: ti.template(),
+        per_light: ti.template(),
     ):
-        """Add the shared perturbations' gradients to a vector, (D,); see :meth:`add_slots`."""
+        """Add the shared perturbations' gradients to a vector, (D,), and set them to zero: :meth:`write_columns`."""
         for i, name in ti.static(enumerate(sorted(layout.perturbed))):
-            for n in ti.static(range(layout.size(name))):
-                gradient[first_columns[i, light] + n] += self.shared[name].grad[None][n]
+            if ti.static(layout.parameter(name).per_light == per_light):
+                for n in ti.static(range(layout.size(name))):
+                    gradient[first_columns[i, light] + n] += self.shared[name].grad[None][n]
+                    self.shared[name].grad[None][n] = 0.0
 
 
 _current: tuple[int, PixelKernels] | None = None

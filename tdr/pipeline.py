@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -185,7 +185,15 @@ class Pipeline:
             self.mesh,
             model=np.array([self.placement.scale, *self.placement.translation], dtype=np.float64),
             rotations=self.rotations(),
-            view=np.array([*settings.position, self.camera.lens_value(), width / height, settings.near, settings.far]),
+            view=np.array(
+                [
+                    *settings.position,
+                    self.camera.extent(self.camera.lens_value()),
+                    width / height,
+                    settings.near,
+                    settings.far,
+                ]
+            ),
             camera=type(self.camera),
             cull_back_faces=self.placement.cull_back_faces,
         )
@@ -197,10 +205,10 @@ class Pipeline:
         pixels = self.rasterizer.pixels
         layout = self.layout()
         self.interpolator.resize(len(pixels))
-        self.kernels.fill_g_buffer(*self._surface_arguments(), layout, *self.interpolator.g_buffer)
+        self.kernels.fill_g_buffer(*self._surface_arguments(layout), layout, *self.interpolator.g_buffer)
         image = self.output_buffer.values.reshape(-1, 3)
         image.fill(0.0)
-        arguments = self._launch_arguments(layout)
+        arguments = self._shading_arguments(layout)
         with explained(self.shader):
             for start, count in self.bands():
                 self.kernels.clear_radiance(count)
@@ -229,12 +237,11 @@ class Pipeline:
         first_columns = self.first_columns(layout)
         gradient = np.zeros(len(columns_of(chosen, self.light_array.num_lights)), dtype=backend.dtype())
         cotangents = self.output_buffer.grad.reshape(-1, 3)
+        self.kernels.clear_shared(layout)
         for start, count in self.bands():
             self.kernels.seed_from(start, count, self.rasterizer.pixels, cotangents)
-            for light in range(self.light_array.num_lights):
-                self.kernels.clear_shared(layout)
-                self.pull_back(start, count, light, layout)
-                self.kernels.add_shared(light, first_columns, gradient, layout)
+            for light in self.pull_back(start, count, layout):
+                self.kernels.add_shared(light or 0, first_columns, gradient, layout, light is not None)
         first = 0
         for parameter in chosen:
             total = self.gradients[parameter.name]
@@ -247,14 +254,27 @@ class Pipeline:
         for gradient in self.gradients.values():
             gradient.fill(0.0)
 
-    def pull_back(self, start: int, count: int, light: int, layout: Layout) -> None:
-        """One reverse pass over a band: from the seeded radiance to the perturbations of a layout.
+    def pull_back(self, start: int, count: int, layout: Layout) -> Iterator[int | None]:
+        """Reverse passes over a band: from the seeded radiance to the perturbations of a layout.
 
         Through the shading alone, from the G-buffer that :meth:`render` left, unless a pose is perturbed.
+
+        Yields:
+            Each light, when the gradients of its own parameters are there, before they become the next one's; then
+            None, when those of all other parameters are there.
         """
-        kernel = self.kernels.locate_and_shade if layout.moves else self.kernels.shade
-        with explained(self.shader):
-            kernel.grad(start, count, light, *self._launch_arguments(layout))
+        if layout.moves:
+            self.kernels.clear_surface(count)
+        arguments = self._shading_arguments(layout)
+        for light in range(self.light_array.num_lights):
+            with explained(self.shader):
+                self.kernels.shade.grad(start, count, light, *arguments)
+            if layout.perturbs(per_light=True):
+                yield light
+        if layout.moves:
+            self.kernels.locate_surface.grad(start, count, *self._surface_arguments(layout), layout)
+        if layout.perturbs(per_light=False):
+            yield None
 
     def bands(self) -> list[tuple[int, int]]:
         """The bands that the list of covered pixels is worked off in, at least one: (first entry, entries)."""
@@ -297,7 +317,7 @@ class Pipeline:
         pixels = self.rasterizer.pixels
         barycentrics = np.empty((len(pixels), 3), dtype=backend.dtype())
         depths = np.empty(len(pixels), dtype=backend.dtype())
-        self.kernels.fill_coordinates(*self._surface_arguments(), self.layout(), barycentrics, depths)
+        self.kernels.fill_coordinates(*self._surface_arguments(self.layout()), self.layout(), barycentrics, depths)
         positions, normals, albedos = self.interpolator.g_buffer
         images: dict[str, npt.NDArray[np.generic]] = {"triangle_id": self.rasterizer.triangle_id_buffer.copy()}
         for name, values in {
@@ -312,7 +332,7 @@ class Pipeline:
             images[name] = image.reshape(*self.resolution, *values.shape[1:])
         return images
 
-    def _surface_arguments(self) -> tuple[npt.NDArray[np.generic], ...]:
+    def _surface_arguments(self, layout: Layout) -> tuple[npt.NDArray[np.generic], ...]:
         settings = self.camera.settings
         return (
             self.rasterizer.pixels,
@@ -320,13 +340,11 @@ class Pipeline:
             *self.interpolator.attributes,
             self.rotations(),
             np.array([*self.resolution, settings.near, settings.far], dtype=np.float64),
-            self.values(),
+            layout.rows(self.values()),
         )
 
-    def _launch_arguments(self, layout: Layout) -> tuple[Any, ...]:
-        if layout.moves:
-            return (*self._surface_arguments(), layout)
-        return (*self.interpolator.g_buffer, self.rotations(), self.values(), layout)
+    def _shading_arguments(self, layout: Layout) -> tuple[Any, ...]:
+        return (*self.interpolator.g_buffer, self.rotations(), layout.rows(self.values()), layout)
 
     def _check_settings(self) -> None:
         for settings in (self.camera.settings, self.light_array.settings, self.shader.settings, self.placement):

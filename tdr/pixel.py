@@ -9,13 +9,17 @@ import functools
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+import numpy as np
+import numpy.typing as npt
+
 from tdr import backend
 from tdr.backend import ti, tm
 from tdr.config import Precision
 from tdr.parameters import Parameter, Reads
 from tdr.shader_file import ATTRIBUTES
-from tdr.stages.interpolator import barycentrics_at, interpolate
-from tdr.stages.transforms import model_to_world, turned, world_to_view
+from tdr.stages.camera import Camera
+from tdr.stages.interpolator import interpolate, intersect
+from tdr.stages.transforms import turned
 
 
 @functools.cache
@@ -41,7 +45,7 @@ class Layout:
         per_pixel: whether each pixel has perturbations of its own or all share one.
     """
 
-    camera: type
+    camera: type[Camera]
     shader: type
     parameters: tuple[Parameter, ...]
     perturbed: frozenset[str] = frozenset()
@@ -56,14 +60,33 @@ class Layout:
             offset += parameter.size
         raise KeyError(name)
 
+    def parameter(self, name: str) -> Parameter:
+        """The parameter of a name."""
+        return next(p for p in self.parameters if p.name == name)
+
     def size(self, name: str) -> int:
         """How many numbers a parameter has (for one light)."""
-        return next(p.size for p in self.parameters if p.name == name)
+        return self.parameter(name).size
 
     @property
     def num_numbers(self) -> int:
         """How many numbers a row of values has."""
         return sum(p.size for p in self.parameters)
+
+    def rows(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """What kernels read of a scene's numbers.
+
+        Args:
+            values: (rows, numbers), see :meth:`tdr.Pipeline.values`.
+
+        Returns:
+            The same with the extent of the camera's view in the place of its lens, and directions of unit length.
+        """
+        rows = np.array(values)
+        lens, direction = self.offset(self.camera.lens), self.offset("light.direction")
+        rows[:, lens] = self.camera.extent(rows[:, lens])
+        rows[:, direction : direction + 3] /= np.linalg.norm(rows[:, direction : direction + 3], axis=1, keepdims=True)
+        return rows
 
     @property
     def constants(self) -> tuple[str, ...]:
@@ -76,10 +99,26 @@ class Layout:
         names = tuple(name.removeprefix("shader.") for name in self.constants)
         return _structs(backend.epoch(), backend.compiling_precision(), names)
 
+    def perturbs(self, per_light: bool) -> bool:
+        """Whether a parameter is perturbed of which each light has its own, or one that all lights have in common."""
+        return any(self.parameter(name).per_light == per_light for name in self.perturbed)
+
     @property
     def moves(self) -> bool:
         """Whether a perturbed parameter is read before shading, so that geometry must be differentiated too."""
         return any(p.reads is Reads.POSE for p in self.parameters if p.name in self.perturbed)
+
+
+# Rows of an array or a field that geometry is read from, float64 whatever the precision of the run.
+VECTOR = ti.types.vector(3, ti.f64)
+TRIANGLE = ti.types.vector(3, ti.i32)
+MATRIX = ti.types.matrix(3, 3, ti.f64)
+
+
+@ti.func
+def normalized(vector):
+    """A vector over its length, (3,), at the price of one division."""
+    return vector * (1.0 / ti.sqrt(tm.dot(vector, vector)))
 
 
 @ti.data_oriented
@@ -95,16 +134,52 @@ class PixelFunctions:
     shared: dict[str, ti.MatrixField]
 
     @ti.func
+    def perturbation(self, k, layout: ti.template(), name: ti.template()):
+        """The perturbation of a parameter that is perturbed, (size,)."""
+        if ti.static(layout.per_pixel):
+            return self.slots[name][k]
+        else:
+            return self.shared[name][None]
+
+    @ti.func
     def read(self, values: ti.template(), row, k, layout: ti.template(), name: ti.template()):
         """A parameter with its perturbation, (size,), from a row of values."""
         offset = ti.static(layout.offset(name))
-        size = ti.static(layout.size(name))
-        value = ti.Vector([values[row, offset + i] for i in ti.static(range(size))])
-        if ti.static(name in layout.perturbed and layout.per_pixel):
-            value += self.slots[name][k]
-        elif ti.static(name in layout.perturbed):
-            value += self.shared[name][None]
-        return value
+        value = ti.Vector([values[row, offset + i] for i in ti.static(range(layout.size(name)))])
+        if ti.static(name in layout.perturbed):
+            return value + self.perturbation(k, layout, name)
+        else:
+            return value
+
+    @ti.func
+    def read_rounded(self, values: ti.template(), row, k, layout: ti.template(), name: ti.template()):
+        """The same in the precision of the run, for shading."""
+        return ti.cast(self.read(values, row, k, layout, name), float)
+
+    @ti.func
+    def extent(self, values: ti.template(), row, k, layout: ti.template()):
+        """The extent of the camera's view, see :class:`Camera`, with the perturbation of its lens."""
+        extent = values[row, ti.static(layout.offset(layout.camera.lens))]
+        if ti.static(layout.camera.lens in layout.perturbed):
+            return extent + layout.camera.extent_slope(extent) * self.perturbation(k, layout, layout.camera.lens)[0]
+        else:
+            return extent
+
+    @ti.func
+    def turn(self, k, layout: ti.template(), name: ti.template()):
+        """The perturbation of a rotation, (3,); zero, as its value always is, if it is not perturbed."""
+        if ti.static(name in layout.perturbed):
+            return self.perturbation(k, layout, name)
+        else:
+            return ti.Vector([0.0, 0.0, 0.0])
+
+    @ti.func
+    def after_turn(self, vector, turn, layout: ti.template(), name: ti.template()):
+        """A vector after a turn, which is left out at compile time where nothing turns."""
+        if ti.static(name in layout.perturbed):
+            return turned(vector, turn)
+        else:
+            return vector
 
     @ti.func
     def locate(
@@ -137,65 +212,53 @@ class PixelFunctions:
             normals: as above.
             normal_ids: as above.
             vertex_albedo: as above.
-            rotations: (2 * poses, 3, 3), of the mesh and of the camera by turns.
+            rotations: (2 * poses,) matrices, of the mesh and of the camera by turns.
             view: height, width, near, far.
-            values: (rows, numbers), see :meth:`tdr.Pipeline.values`.
+            values: (rows, numbers), see :meth:`Layout.rows`.
             layout: what is compiled.
 
         Returns:
-            weights (4,): barycentrics and facing; depth_ndc; position (3,) and unit normal (3,) on the side that the
-            camera sees, world space; the vertices' albedo (3,).
+            weights (4,): barycentrics and facing; position (3,) and unit normal (3,) on the side that the camera sees,
+            world space; the vertices' albedo (3,).
         """
-        ndc_x = (2.0 * (pixel % ti.cast(view[1], ti.i32)) + 1.0) / view[1] - 1.0
-        ndc_y = 1.0 - (2.0 * (pixel // ti.cast(view[1], ti.i32)) + 1.0) / view[0]
-        aspect = view[1] / view[0]
-        model_rotation = ti.Matrix([[rotations[2 * pose, i, j] for j in range(3)] for i in range(3)])
-        camera_rotation = ti.Matrix([[rotations[2 * pose + 1, i, j] for j in range(3)] for i in range(3)])
+        width = ti.cast(view[1], ti.i32)
+        # Of the pixel's centre, in half image heights from the image's.
+        half_pixel = 1.0 / view[0]
+        x = (2 * (pixel % width) + 1 - width) * half_pixel
+        y = (view[0] - (2 * (pixel // width) + 1)) * half_pixel
+        model_rotation = rotations[2 * pose]
+        camera_rotation = rotations[2 * pose + 1]
         translation = self.read(values, row, k, layout, "mesh.translation")
-        turn = self.read(values, row, k, layout, "mesh.rotation")
         scale = self.read(values, row, k, layout, "mesh.scale")[0]
         camera_position = self.read(values, row, k, layout, "camera.position")
-        camera_turn = self.read(values, row, k, layout, "camera.rotation")
-        focal = layout.camera.focal(self.read(values, row, k, layout, layout.camera.lens)[0])
 
-        v_0 = triangles[triangle, 0]
-        v_1 = triangles[triangle, 1]
-        v_2 = triangles[triangle, 2]
-        world_0 = model_to_world(
-            ti.Vector([vertices[v_0, i] for i in range(3)]), model_rotation, turn, scale, translation
-        )
-        world_1 = model_to_world(
-            ti.Vector([vertices[v_1, i] for i in range(3)]), model_rotation, turn, scale, translation
-        )
-        world_2 = model_to_world(
-            ti.Vector([vertices[v_2, i] for i in range(3)]), model_rotation, turn, scale, translation
-        )
-        view_0 = world_to_view(world_0, camera_rotation, camera_turn, camera_position)
-        view_1 = world_to_view(world_1, camera_rotation, camera_turn, camera_position)
-        view_2 = world_to_view(world_2, camera_rotation, camera_turn, camera_position)
-        clip_0 = layout.camera.view_to_clip(view_0, focal, aspect, view[2], view[3])
-        clip_1 = layout.camera.view_to_clip(view_1, focal, aspect, view[2], view[3])
-        clip_2 = layout.camera.view_to_clip(view_2, focal, aspect, view[2], view[3])
-        weights = barycentrics_at(clip_0, clip_1, clip_2, ndc_x, ndc_y)
-        clip = interpolate(weights, clip_0, clip_1, clip_2)
+        mesh_turn = self.turn(k, layout, "mesh.rotation")
+        camera_turn = self.turn(k, layout, "camera.rotation")
 
-        n_0 = normal_ids[triangle, 0]
-        n_1 = normal_ids[triangle, 1]
-        n_2 = normal_ids[triangle, 2]
-        normal_model = interpolate(
-            weights,
-            ti.Vector([normals[n_0, i] for i in range(3)]),
-            ti.Vector([normals[n_1, i] for i in range(3)]),
-            ti.Vector([normals[n_2, i] for i in range(3)]),
+        # The ray is brought to the triangle, not the triangle's three corners to the ray.
+        extent = self.extent(values, row, k, layout)
+        origin_view, direction_view = layout.camera.ray(x * extent, y * extent)
+        origin = camera_position + self.after_turn(
+            camera_rotation @ origin_view, camera_turn, layout, "camera.rotation"
         )
-        normal = weights[3] * tm.normalize(turned(model_rotation @ normal_model, turn))
-        albedo = interpolate(
-            weights,
-            ti.Vector([vertex_albedo[v_0, i] for i in range(3)]),
-            ti.Vector([vertex_albedo[v_1, i] for i in range(3)]),
-            ti.Vector([vertex_albedo[v_2, i] for i in range(3)]),
+        direction = self.after_turn(camera_rotation @ direction_view, camera_turn, layout, "camera.rotation")
+        to_model = model_rotation.transpose()
+        corners = triangles[triangle]
+        weights, distance = intersect(
+            vertices[corners[0]],
+            vertices[corners[1]],
+            vertices[corners[2]],
+            to_model @ self.after_turn(origin - translation, -mesh_turn, layout, "mesh.rotation") * (1.0 / scale),
+            to_model @ self.after_turn(direction, -mesh_turn, layout, "mesh.rotation"),
         )
-        return weights, clip[2] / clip[3], interpolate(weights, world_0, world_1, world_2), normal, albedo
+        position = origin + scale * distance * direction
+
+        ids = normal_ids[triangle]
+        normal_model = interpolate(weights, normals[ids[0]], normals[ids[1]], normals[ids[2]])
+        unit_normal = normalized(ti.cast(model_rotation @ normal_model, float))
+        normal = weights[3] * self.after_turn(unit_normal, mesh_turn, layout, "mesh.rotation")
+        albedo = interpolate(weights, vertex_albedo[corners[0]], vertex_albedo[corners[1]], vertex_albedo[corners[2]])
+        return weights, position, normal, albedo
 
     @ti.func
     def radiance_of(
@@ -212,21 +275,25 @@ class PixelFunctions:
         layout: ti.template(),
     ):
         """What one light contributes to a pixel, linear RGB, (3,); the first light brings the ambient term along."""
-        camera_rotation = ti.Matrix([[rotations[2 * pose + 1, i, j] for j in range(3)] for i in range(3)])
+        camera_rotation = rotations[2 * pose + 1]
+        backwards = ti.Vector([camera_rotation[i, 2] for i in range(3)])
         to_eye = layout.camera.to_eye(
             position,
             self.read(values, row, k, layout, "camera.position"),
-            camera_rotation,
-            self.read(values, row, k, layout, "camera.rotation"),
+            self.after_turn(backwards, self.turn(k, layout, "camera.rotation"), layout, "camera.rotation"),
         )
-        factor = self.read(values, row, k, layout, "mesh.albedo")
-        surface = layout.structs.Surface(position, normal, factor * albedo, to_eye)
-        lamp = layout.structs.Light(
-            -tm.normalize(self.read(values, row, k, layout, "light.direction")),
-            self.read(values, row, k, layout, "light.color"),
+        direction = self.read_rounded(values, row, k, layout, "light.direction")
+        if ti.static("light.direction" in layout.perturbed):
+            direction = normalized(direction)
+        surface = layout.structs.Surface(
+            position,
+            normal,
+            self.read_rounded(values, row, k, layout, "mesh.albedo") * albedo,
+            normalized(ti.cast(to_eye, float)),
         )
+        lamp = layout.structs.Light(-direction, self.read_rounded(values, row, k, layout, "light.color"))
         constants = layout.structs.Constants(
-            *[self.read(values, row, k, layout, name)[0] for name in ti.static(layout.constants)]
+            *[self.read_rounded(values, row, k, layout, name)[0] for name in ti.static(layout.constants)]
         )
         radiance = layout.shader.reflect(surface, lamp, constants)
         if light == 0:

@@ -72,18 +72,18 @@ def blue_forgotten(pipeline, parameters):
 
 
 def spoiled(change):
-    """A fault: the derivatives of each reverse pass are ``change(right, light, pixels)``, (D, H * W, 1)."""
+    """A fault: what is written of each reverse pass is ``change(right, light, pixels)``, (D, H * W or more)."""
 
     @functools.wraps(change)
     def fault(pipeline, parameters):
         kernels = current_kernels()
 
-        def add_slots(start, count, light, channel, pixels, first_columns, columns, layout):
+        def write_columns(start, count, light, channel, num_channels, pixels, first_columns, columns, *what):
             right = np.zeros_like(columns)
-            kernels.add_slots(start, count, light, channel, pixels, first_columns, right, layout)
+            kernels.write_columns(start, count, light, channel, num_channels, pixels, first_columns, right, *what)
             columns += change(right, light, pixels)
 
-        return differentiated_by(Changed(add_slots=add_slots), pipeline, parameters)
+        return differentiated_by(Changed(write_columns=write_columns), pipeline, parameters)
 
     return fault
 

@@ -1,9 +1,10 @@
 """Cameras: from view space to clip space (OpenGL: visible points have -w <= x, y, z <= w)."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import taichi as ti
-import taichi.math as tm
 
 from tdr.config import CameraConfig, OrthographicCameraConfig, PerspectiveCameraConfig
 from tdr.stages.transforms import look_at_matrix, rotation_matrix
@@ -24,6 +25,15 @@ class Camera:
     def lens_value(self) -> float:
         """That parameter's value, as kernels read it."""
         raise AttributeError(f"{type(self).__name__} has no projection; use PerspectiveCamera or OrthographicCamera.")
+
+    @staticmethod
+    def extent(lens: Any) -> Any:
+        """Half the height of the view, a perspective camera's at distance 1, in world units.
+
+        Args:
+            lens: a value of the projection's parameter, or an array of them.
+        """
+        raise AttributeError(f"no projection for {lens}; use PerspectiveCamera or OrthographicCamera.")
 
     def rotation(self) -> npt.NDArray[np.float64]:
         """The orientation, (3, 3): columns are the camera's axes in world space."""
@@ -52,28 +62,38 @@ class PerspectiveCamera(Camera):
         return float(np.deg2rad(self.settings.fov))
 
     @staticmethod
-    @ti.func
-    def focal(fov):
-        """The focal length, in half image heights, of a field of view in radians; differentiable."""
-        return ti.cos(0.5 * fov) / ti.sin(0.5 * fov)
+    def extent(lens):  # noqa: D102
+        return np.tan(0.5 * lens)
 
     @staticmethod
     @ti.func
-    def view_to_clip(p, focal, aspect, near, far):
+    def extent_slope(extent):
+        """The derivative of the extent with respect to the field of view, per radian."""
+        return 0.5 * (1.0 + extent * extent)
+
+    @staticmethod
+    @ti.func
+    def view_to_clip(p, extent, aspect, near, far):
         """Clip-space position (x, y, z, w) of a view-space point.
 
-        Differentiable with respect to p and focal. aspect is width / height.
+        Differentiable with respect to p and extent. aspect is width / height.
         Source: OpenGL 4.6 compatibility specification, section 12.1.4 (perspective matrix, in its symmetric form).
         """
         return ti.Vector(
-            [focal / aspect * p[0], focal * p[1], ((far + near) * p[2] + 2.0 * far * near) / (near - far), -p[2]],
+            [p[0] / (extent * aspect), p[1] / extent, ((far + near) * p[2] + 2.0 * far * near) / (near - far), -p[2]],
         )
 
     @staticmethod
     @ti.func
-    def to_eye(position_world, camera_position, rotation, turn):
-        """The unit vector from a surface point to the camera, world space."""
-        return tm.normalize(camera_position - position_world)
+    def ray(x, y):
+        """The ray through a point of the view plane at distance 1: origin and direction (not unit), view space."""
+        return ti.Vector([0.0, 0.0, 0.0]), ti.Vector([x, y, -1.0])
+
+    @staticmethod
+    @ti.func
+    def to_eye(position_world, camera_position, backwards):
+        """The vector from a surface point to the camera, world space; ``backwards`` is the camera's z axis."""
+        return camera_position - position_world
 
 
 class OrthographicCamera(Camera):
@@ -96,35 +116,38 @@ class OrthographicCamera(Camera):
         return float(self.settings.height)
 
     @staticmethod
-    @ti.func
-    def focal(height):
-        """Half image heights per world unit, of a view so many world units high; differentiable."""
-        return 2.0 / height
+    def extent(lens):  # noqa: D102
+        return 0.5 * lens
 
     @staticmethod
     @ti.func
-    def view_to_clip(p, focal, aspect, near, far):
+    def extent_slope(extent):
+        """The derivative of the extent with respect to the height of the view."""
+        return 0.5 + 0.0 * extent
+
+    @staticmethod
+    @ti.func
+    def view_to_clip(p, extent, aspect, near, far):
         """Clip-space position (x, y, z, w) of a view-space point.
 
-        Differentiable with respect to p and focal. aspect is width / height.
+        Differentiable with respect to p and extent. aspect is width / height.
         Source: OpenGL 4.6 compatibility specification, section 12.1.4 (orthographic matrix, in its symmetric form).
         """
         return ti.Vector(
-            [focal / aspect * p[0], focal * p[1], (2.0 * p[2] + (far + near)) / (near - far), 0.0 * p[2] + 1.0],
+            [p[0] / (extent * aspect), p[1] / extent, (2.0 * p[2] + (far + near)) / (near - far), 0.0 * p[2] + 1.0],
         )
 
     @staticmethod
     @ti.func
-    def to_eye(position_world, camera_position, rotation, turn):
-        """The unit vector towards the camera, world space: the same at every point."""
-        return turned_axis(rotation, turn)
+    def ray(x, y):
+        """The ray through a point of the view plane: origin and direction, view space."""
+        return ti.Vector([x, y, 0.0]), ti.Vector([0.0, 0.0, -1.0])
 
-
-@ti.func
-def turned_axis(rotation, turn):
-    """The camera's z axis in world space, (3,)."""
-    axis = ti.Vector([rotation[0, 2], rotation[1, 2], rotation[2, 2]])
-    return tm.normalize(axis + tm.cross(turn, axis))
+    @staticmethod
+    @ti.func
+    def to_eye(position_world, camera_position, backwards):
+        """The direction to the camera, world space: the same at every point, the camera's z axis."""
+        return backwards
 
 
 CAMERAS: dict[type[CameraConfig], type[Camera]] = {

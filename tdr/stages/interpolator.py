@@ -2,6 +2,7 @@
 
 import numpy as np
 import taichi as ti
+import taichi.math as tm
 
 from tdr import backend
 from tdr.mesh import TriangleMesh
@@ -9,42 +10,36 @@ from tdr.normals import NormalsEstimator
 
 
 @ti.func
-def cross_2d(a, b):
-    """The z component of the cross product of two vectors' (x, y)."""
-    return a[0] * b[1] - a[1] * b[0]
+def intersect(corner_0, corner_1, corner_2, origin, direction):
+    """Where a ray meets the plane of a triangle, before or behind its origin.
 
-
-@ti.func
-def barycentrics_at(clip_0, clip_1, clip_2, ndc_x, ndc_y):
-    """Perspective-correct barycentrics of a triangle at a point of the screen.
-
-    No division by w, so corners may lie behind the camera. Working relative to the pixel keeps the cross products
-    of a small triangle free of cancellation.
+    The barycentrics are perspective-correct by construction, and corners may lie behind the camera. Working relative to
+    a corner keeps the products of a small triangle free of cancellation.
 
     Args:
-        clip_0: first corner in clip space, (4,).
-        clip_1: second corner.
-        clip_2: third corner.
-        ndc_x: the point, normalized device coordinates.
-        ndc_y: likewise.
+        corner_0: first corner, (3,).
+        corner_1: second corner.
+        corner_2: third corner.
+        origin: a point of the ray, in the same space.
+        direction: the ray's direction, of any length.
 
     Returns:
-        (b0, b1, b2, facing): b sums to 1; facing is 1 where the counter-clockwise side is seen, else -1.
+        (b0, b1, b2, facing): b sums to 1; facing is 1 where the counter-clockwise side is seen, else -1. And the
+        distance from the origin, in lengths of the direction.
 
-    Differentiable with respect to the corners.
-    Source: Olano & Greer 1997, "Triangle scan conversion using 2D homogeneous coordinates", section 3.
+    Differentiable with respect to all arguments.
+    Source: Moeller & Trumbore 1997, "Fast, minimum storage ray/triangle intersection", equation 5.
     """
-    d_0 = ti.Vector([clip_0[0] - ndc_x * clip_0[3], clip_0[1] - ndc_y * clip_0[3]])
-    d_1 = ti.Vector([clip_1[0] - ndc_x * clip_1[3], clip_1[1] - ndc_y * clip_1[3]])
-    d_2 = ti.Vector([clip_2[0] - ndc_x * clip_2[3], clip_2[1] - ndc_y * clip_2[3]])
-    e_0 = cross_2d(d_1, d_2)
-    e_1 = cross_2d(d_2, d_0)
-    e_2 = cross_2d(d_0, d_1)
-    total = e_0 + e_1 + e_2
-    facing = -1.0
-    if total > 0.0:
-        facing = 1.0
-    return ti.Vector([e_0 / total, e_1 / total, e_2 / total, facing])
+    edge_1 = corner_1 - corner_0
+    edge_2 = corner_2 - corner_0
+    offset = origin - corner_0
+    area = tm.cross(edge_1, edge_2)
+    moment = tm.cross(offset, direction)
+    scale = -1.0 / tm.dot(direction, area)
+    b_1 = scale * tm.dot(edge_2, moment)
+    b_2 = -scale * tm.dot(edge_1, moment)
+    facing = ti.select(scale > 0.0, 1.0, -1.0)
+    return ti.Vector([1.0 - b_1 - b_2, b_1, b_2, facing]), scale * tm.dot(offset, area)
 
 
 @ti.func

@@ -122,7 +122,7 @@ def project_vertices(
         vertices: (V, 3) object space.
         model: (4,) scale and translation of the mesh.
         rotations: (2, 3, 3) of the mesh and of the camera.
-        view: (7,) camera position, its lens, the aspect ratio, near and far.
+        view: (7,) camera position, the extent of its view, the aspect ratio, near and far.
         camera: the camera's class.
         height: rows of the image.
         width: columns of the image.
@@ -130,18 +130,16 @@ def project_vertices(
         positions_pixel: (V, 3), written; see :func:`to_pixel`. The depth of a vertex behind the near plane is BEHIND.
     """
     for v in range(vertices.shape[0]):
-        zero = ti.Vector([0.0, 0.0, 0.0], ti.f64)
         model_rotation = ti.Matrix([[rotations[0, i, j] for j in range(3)] for i in range(3)], ti.f64)
         camera_rotation = ti.Matrix([[rotations[1, i, j] for j in range(3)] for i in range(3)], ti.f64)
         world = model_to_world(
             ti.Vector([vertices[v, i] for i in range(3)], ti.f64),
             model_rotation,
-            zero,
             model[0],
             ti.Vector([model[1 + i] for i in range(3)], ti.f64),
         )
-        position = world_to_view(world, camera_rotation, zero, ti.Vector([view[i] for i in range(3)], ti.f64))
-        clip = camera.view_to_clip(position, camera.focal(view[3]), view[4], view[5], view[6])
+        position = world_to_view(world, camera_rotation, ti.Vector([view[i] for i in range(3)], ti.f64))
+        clip = camera.view_to_clip(position, view[3], view[4], view[5], view[6])
         for i in ti.static(range(4)):
             positions_clip[v, i] = clip[i]
         pixel = ti.Vector([0.0, 0.0, ti.static(BEHIND)], ti.f64)

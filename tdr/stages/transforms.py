@@ -50,17 +50,17 @@ def look_at_matrix(position: npt.ArrayLike, target: npt.ArrayLike) -> npt.NDArra
 
 @ti.func
 def turned(vector, turn):
-    """A vector after a further turn: (3,), differentiable in both at turn = 0."""
+    """A vector after a turn: (3,), differentiable in both at turn = 0."""
     return vector + tm.cross(turn, vector)
 
 
 @ti.func
-def model_to_world(position_model, rotation, turn, scale, translation):
-    """A point of the mesh in world space: translation + scale * exp(turn) R v; (3,)."""
-    return translation + turned(scale * (rotation @ position_model), turn)
+def model_to_world(position_model, rotation, scale, translation):
+    """A point of the mesh in world space: translation + scale * R v; (3,)."""
+    return translation + scale * (rotation @ position_model)
 
 
 @ti.func
-def world_to_view(position_world, rotation, turn, camera_position):
-    """A world-space point in the camera's axes: (exp(turn) R)^T (p - camera_position); (3,)."""
-    return rotation.transpose() @ turned(position_world - camera_position, -turn)
+def world_to_view(position_world, rotation, camera_position):
+    """A world-space point in the camera's axes: R^T (p - camera_position); (3,)."""
+    return rotation.transpose() @ (position_world - camera_position)

@@ -20,29 +20,44 @@ cameras = pytest.mark.parametrize("camera", CAMERAS.values(), ids=CAMERAS.keys()
 def project(
     camera: ti.template(),
     points: ti.types.ndarray(ndim=2),
-    lens: ti.types.ndarray(ndim=1),
-    rotation: ti.types.ndarray(ndim=2),
+    view: ti.types.ndarray(ndim=1),
+    backwards: ti.types.ndarray(ndim=1),
     clip: ti.types.ndarray(ndim=2),
     to_eye: ti.types.ndarray(ndim=2),
 ):
     """Clip-space positions of points in view space, and directions to the eye of the same points in world space."""
     for i in range(points.shape[0]):
         point = ti.Vector([points[i, n] for n in range(3)])
-        corner = camera.view_to_clip(point, camera.focal(lens[0]), lens[1], lens[2], lens[3])
+        corner = camera.view_to_clip(point, view[0], view[1], view[2], view[3])
         for n in ti.static(range(4)):
             clip[i, n] = corner[n]
-        axes = ti.Matrix([[rotation[r, c] for c in range(3)] for r in range(3)])
-        position = ti.Vector([lens[4 + n] for n in range(3)])
-        direction = camera.to_eye(point, position, axes, ti.Vector([lens[7 + n] for n in range(3)]))
+        position = ti.Vector([view[4 + n] for n in range(3)])
+        direction = camera.to_eye(point, position, ti.Vector([backwards[n] for n in range(3)]))
         for n in ti.static(range(3)):
             to_eye[i, n] = direction[n]
 
 
-def projected(camera, points: np.ndarray, turn=(0.0, 0.0, 0.0)) -> tuple[np.ndarray, np.ndarray]:
+def projected(camera, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     clip, to_eye = backend.array(np.zeros((len(points), 4))), backend.array(np.zeros((len(points), 3)))
-    lens = backend.array([camera.lens_value(), ASPECT, NEAR, FAR, *camera.settings.position, *turn])
-    project(type(camera), backend.array(points), lens, backend.array(camera.rotation()), clip, to_eye)
+    view = backend.array([camera.extent(camera.lens_value()), ASPECT, NEAR, FAR, *camera.settings.position])
+    project(type(camera), backend.array(points), view, backend.array(camera.rotation()[:, 2]), clip, to_eye)
     return clip, to_eye
+
+
+@ti.kernel
+def aim(
+    camera: ti.template(),
+    extent: float,
+    screen: ti.types.ndarray(ndim=2),
+    origins: ti.types.ndarray(ndim=2),
+    directions: ti.types.ndarray(ndim=2),
+):
+    """The rays through points of the screen, in half image heights from its centre."""
+    for i in range(screen.shape[0]):
+        origin, direction = camera.ray(screen[i, 0] * extent, screen[i, 1] * extent)
+        for n in ti.static(range(3)):
+            origins[i, n] = origin[n]
+            directions[i, n] = direction[n]
 
 
 def frustum(left, right, bottom, top, near, far) -> np.ndarray:
@@ -89,20 +104,46 @@ def test_the_view_ends_where_the_settings_say(camera):
     np.testing.assert_allclose(clip[:, :3] / clip[:, 3:], signs, rtol=0, atol=64 * np.finfo(np.float64).eps)
 
 
+@pytest.mark.usefixtures("f64")
+@cameras
+def test_a_ray_has_one_place_on_the_screen(camera, rng):
+    """Wherever a point lies on the ray, OpenGL's matrix brings it to the place that the ray went through."""
+    screen = rng.uniform(-1.5, 1.5, (50, 2))
+    origins, directions = np.zeros((50, 3)), np.zeros((50, 3))
+    aim(type(camera), float(camera.extent(camera.lens_value())), screen, origins, directions)
+    for distance in (0.7, 19.0):
+        clip, _to_eye = projected(camera, origins + distance * directions)
+        expected = screen / [ASPECT, 1.0]
+        # About ten roundings of numbers below 30.
+        np.testing.assert_allclose(clip[:, :2] / clip[:, 3:], expected, rtol=0, atol=300 * np.finfo(np.float64).eps)
+
+
+@ti.kernel
+def slope_of(camera: ti.template(), extent: float, slope: ti.types.ndarray(ndim=1)):
+    for i in range(slope.shape[0]):
+        slope[i] = camera.extent_slope(extent)
+
+
+@pytest.mark.usefixtures("f64")
+@cameras
+def test_the_extents_slope_is_its_derivative(camera):
+    """Against a central difference, whose error is 1e-10 by its step and the third derivative, at most 4."""
+    lens, step, slope = camera.lens_value(), 1e-5, np.zeros(1)
+    difference = (camera.extent(lens + step) - camera.extent(lens - step)) / (2 * step)
+    slope_of(type(camera), float(camera.extent(lens)), slope)
+    np.testing.assert_allclose(slope, difference, rtol=0, atol=1e-9)
+
+
 @pytest.mark.usefixtures("precision")
 def test_to_eye(rng):
-    points, turn = rng.normal(size=(50, 3)), np.array([0.2, -0.1, 0.3])
-    atol = 64 * np.finfo(backend.dtype()).eps  # about twenty roundings of numbers below 3
+    points = rng.normal(size=(50, 3))
+    atol = 4 * np.finfo(backend.dtype()).eps  # a rounding or two of numbers below 4
     camera = CAMERAS["perspective"]
-    towards = camera.settings.position - points
-    expected = towards / np.linalg.norm(towards, axis=1, keepdims=True)
+    expected = camera.settings.position - points
     np.testing.assert_allclose(projected(camera, points)[1], expected, rtol=0, atol=atol)
     camera = CAMERAS["orthographic"]
-    axis = camera.rotation()[:, 2]
-    np.testing.assert_allclose(projected(camera, points)[1], np.tile(axis, (50, 1)), rtol=0, atol=atol)
-    axis += np.cross(turn, axis)
-    turned = np.tile(axis / np.linalg.norm(axis), (50, 1))
-    np.testing.assert_allclose(projected(camera, points, turn)[1], turned, rtol=0, atol=atol)
+    expected = np.tile(camera.rotation()[:, 2], (50, 1))
+    np.testing.assert_allclose(projected(camera, points)[1], expected, rtol=0, atol=atol)
 
 
 def test_the_orientation_is_look_at_turned_about_the_worlds_axes():

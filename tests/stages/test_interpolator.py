@@ -1,4 +1,4 @@
-"""Barycentrics and what is interpolated with them, against ray-triangle intersection."""
+"""Where rays meet triangles, and what is interpolated there."""
 
 import numpy as np
 import pytest
@@ -6,22 +6,28 @@ import taichi as ti
 
 import tdr
 from tdr import backend
-from tdr.stages.interpolator import barycentrics_at, interpolate
+from tdr.stages.interpolator import interpolate, intersect
 
 
 @ti.kernel
 def locate(
-    corners_clip: ti.types.ndarray(ndim=3),
-    screen: ti.types.ndarray(ndim=2),
+    corners: ti.types.ndarray(ndim=3),
+    origins: ti.types.ndarray(ndim=2),
+    directions: ti.types.ndarray(ndim=2),
     attributes: ti.types.ndarray(ndim=3),
     weights: ti.types.ndarray(ndim=2),
+    distances: ti.types.ndarray(ndim=1),
     values: ti.types.ndarray(ndim=2),
 ):
-    for i in range(corners_clip.shape[0]):
-        clip_0 = ti.Vector([corners_clip[i, 0, n] for n in range(4)])
-        clip_1 = ti.Vector([corners_clip[i, 1, n] for n in range(4)])
-        clip_2 = ti.Vector([corners_clip[i, 2, n] for n in range(4)])
-        weight = barycentrics_at(clip_0, clip_1, clip_2, screen[i, 0], screen[i, 1])
+    for i in range(corners.shape[0]):
+        weight, distance = intersect(
+            ti.Vector([corners[i, 0, n] for n in range(3)]),
+            ti.Vector([corners[i, 1, n] for n in range(3)]),
+            ti.Vector([corners[i, 2, n] for n in range(3)]),
+            ti.Vector([origins[i, n] for n in range(3)]),
+            ti.Vector([directions[i, n] for n in range(3)]),
+        )
+        distances[i] = distance
         for n in ti.static(range(4)):
             weights[i, n] = weight[n]
         value = interpolate(
@@ -36,35 +42,36 @@ def locate(
 
 @pytest.mark.usefixtures("precision")
 @pytest.mark.parametrize("behind", [False, True], ids=["in-front", "one-corner-behind-the-eye"])
-def test_barycentrics_are_those_of_the_ray(behind, rng):
-    """The eye is at the origin and looks along -z, 90 degrees wide: w = -z, and the ray goes through (x, y, -1)."""
+def test_a_ray_meets_a_triangle_where_it_was_aimed(behind, rng):
     count = 100
     expected = rng.dirichlet([1.0, 1.0, 1.0], count)
     corners = rng.uniform([-3, -3, -5], [3, 3, -1], (count, 3, 3))
     if behind:
         corners[:, 0, 2] *= -0.1
+    origins = rng.uniform(-0.2, 0.2, (count, 3))
     hit = np.einsum("ni,nij->nj", expected, corners)
-    facing = -np.sign(np.sum(hit * np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1))
-    clip = np.concatenate([corners, -corners[..., 2:]], axis=2)
+    distance = rng.uniform(0.5, 2.0, count)
+    directions = (hit - origins) / distance[:, None]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    facing = -np.sign(np.sum(directions * normals, axis=1))
     attributes = rng.normal(size=(count, 3, 3))
     weights, values = backend.array(np.zeros((count, 4))), backend.array(np.zeros((count, 3)))
-    screen = hit[:, :2] / -hit[:, 2:]
-    # Where the point is behind the eye, no pixel sees it.
-    seen = hit[:, 2] < -0.1
-    locate(*(backend.array(a) for a in (clip, screen, attributes)), weights, values)
+    distances = backend.array(np.zeros(count))
+    locate(*(backend.array(a) for a in (corners, origins, directions, attributes)), weights, distances, values)
 
-    edges = np.roll(corners, -1, axis=1) - corners
-    ray = hit / np.linalg.norm(hit, axis=1, keepdims=True)
-    area = np.abs(np.sum(ray * np.cross(edges[:, 0], edges[:, 1]), axis=1))
-    longest = np.linalg.norm(edges, axis=2).max(axis=1)
+    longest = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2).max(axis=1)
+    unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    area = np.abs(np.sum(unit * normals, axis=1))
     # Coordinates up to 6 in size are rounded, which moves the barycentrics by that over the triangle's least height;
     # ten such roundings.
-    error = 60 * np.finfo(backend.dtype()).eps * (longest / area)[:, None]
-    assert seen.sum() > 50
-    assert (np.abs(weights[:, :3] - expected) <= error)[seen].all()
-    np.testing.assert_array_equal(weights[seen, 3], facing[seen])
+    error = 60 * np.finfo(backend.dtype()).eps * longest / area
+    assert (np.abs(weights[:, :3] - expected) <= error[:, None]).all()
+    np.testing.assert_array_equal(weights[:, 3], facing)
+    # Along the ray a rounding moves the point by that over the sine of the angle between ray and plane.
+    along = 60 * np.finfo(backend.dtype()).eps * np.linalg.norm(normals, axis=1) / area
+    assert (np.abs(distances - distance) <= along / np.linalg.norm(directions, axis=1)).all()
     weighted = np.einsum("ni,nij->nj", expected, attributes)
-    assert (np.abs(values - weighted) <= 3 * np.abs(attributes).max() * error)[seen].all()
+    assert (np.abs(values - weighted) <= 3 * np.abs(attributes).max() * error[:, None]).all()
 
 
 @pytest.mark.usefixtures("precision")

@@ -25,8 +25,8 @@ def transform(
         translation = ti.Vector([place[n] for n in range(3)])
         vector = ti.Vector([vectors[i, n] for n in range(3)])
         in_turn = turned(vector, omega)
-        in_world = model_to_world(vector, matrix, omega, place[3], translation)
-        in_view = world_to_view(vector, matrix, omega, translation)
+        in_world = model_to_world(vector, matrix, place[3], translation)
+        in_view = world_to_view(vector, matrix, translation)
         for n in ti.static(range(3)):
             results[0, i, n] = in_turn[n]
             results[1, i, n] = in_world[n]
@@ -44,8 +44,8 @@ def test_transforms_of_points(turn, rng):
     # About ten roundings of sums of up to four terms below 10.
     tolerance = {"rtol": 0, "atol": 100 * np.finfo(backend.dtype()).eps}
     np.testing.assert_allclose(results[0], vectors @ linear.T, **tolerance)
-    np.testing.assert_allclose(results[1], place[:3] + 1.7 * vectors @ (linear @ pose).T, **tolerance)
-    np.testing.assert_allclose(results[2], (vectors - place[:3]) @ linear @ pose, **tolerance)
+    np.testing.assert_allclose(results[1], place[:3] + 1.7 * vectors @ pose.T, **tolerance)
+    np.testing.assert_allclose(results[2], (vectors - place[:3]) @ pose, **tolerance)
 
 
 @pytest.mark.parametrize("angle", [0.0, 1e-200, 1e-9, 0.3, np.pi, 5.0, 700.0])
