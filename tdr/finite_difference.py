@@ -198,12 +198,12 @@ def visibility_changes(
     for j, step in enumerate(steps):
         for signed in (step, -step):
             moved = scene.displaced(columns, signed * direction)
-            lens = moved[pipeline.camera.lens][0, 0]
+            extent = pipeline.camera.extent(moved[pipeline.camera.lens][0, 0])
             rasterizer.forward(
                 pipeline.mesh,
                 model=np.array([moved["mesh.scale"][0, 0], *moved["mesh.translation"][0]]),
                 rotations=moved.rotations,
-                view=np.array([*moved["camera.position"][0], lens, width / height, settings.near, settings.far]),
+                view=np.array([*moved["camera.position"][0], extent, width / height, settings.near, settings.far]),
                 camera=type(pipeline.camera),
                 cull_back_faces=pipeline.placement.cull_back_faces,
             )

@@ -67,18 +67,16 @@ class BlinnPhongShader:
     @ti.func
     def reflect(surface, light, constants):
         """What one light contributes, linear RGB, (3,)."""
-        cosine_light = tm.dot(surface.normal, light.to_light)
-        diffuse = 0.0
-        if cosine_light > 0.0:
-            diffuse = cosine_light
+        diffuse = ti.max(tm.dot(surface.normal, light.to_light), 0.0)
+        radiance = light.color * (constants.diffuse * diffuse * surface.albedo)
         between = light.to_light + surface.to_eye
         length_squared = tm.dot(between, between)
-        highlight = 0.0
         if length_squared > 0.0:
             cosine_half = tm.dot(surface.normal, between) / ti.sqrt(length_squared)
             if cosine_half > 0.0:
-                highlight = ti.pow(cosine_half, constants.shininess)
-        return light.color * (constants.diffuse * diffuse * surface.albedo + constants.specular * highlight)
+                # Added, not assigned: so a reverse pass need not know the power itself, which is what takes longest.
+                radiance += light.color * (constants.specular * ti.pow(cosine_half, constants.shininess))
+        return radiance
 
     @staticmethod
     @ti.func
@@ -111,10 +109,7 @@ class LambertianShader:
     @ti.func
     def reflect(surface, light, constants):
         """What one light contributes, linear RGB, (3,)."""
-        cosine_light = tm.dot(surface.normal, light.to_light)
-        diffuse = 0.0
-        if cosine_light > 0.0:
-            diffuse = cosine_light
+        diffuse = ti.max(tm.dot(surface.normal, light.to_light), 0.0)
         return constants.diffuse * diffuse * light.color * surface.albedo
 
     @staticmethod
