@@ -35,6 +35,32 @@ def test_batched_is_the_loop_to_the_bit(camera, shader, num_lights):
     assert_equal(tdr.compute_jacobian(pipeline, "all", method="batched"), batched)
 
 
+@pytest.mark.usefixtures("f64")
+def test_many_lights_are_as_many_scenes_of_one(rng):
+    """Light adds up: so do images and derivatives, apart from the ambient term, which is there once."""
+    scene = pipeline_of(num_lights=1, resolution=(9, 12))
+    directions, colors = rng.normal(size=(64, 3)), rng.uniform(0.1, 1.0, (64, 3))
+
+    def differentiated(directions, colors, ambient):
+        lights = tdr.DirectionalLightArray(direction=directions.tolist(), color=colors.tolist())
+        shader = tdr.BlinnPhongShader(ambient=ambient)
+        pipeline = tdr.Pipeline(scene.mesh, scene.camera, lights, shader, scene.placement, scene.resolution)
+        return tdr.compute_jacobian(pipeline, "all")
+
+    alone = [differentiated(directions[i : i + 1], colors[i : i + 1], 0.1 * (i == 0)) for i in range(64)]
+    together = differentiated(directions, colors, 0.1)
+    tolerance = {"rtol": 0, "atol": 64 * 1e-13}  # 64 terms, entries below 100
+    np.testing.assert_allclose(together.image, sum(images.image for images in alone), **tolerance)
+    for name, values in together.values.items():
+        if name.startswith("light."):
+            expected = np.concatenate([images[name] for images in alone], axis=3)
+        elif name == "shader.ambient":
+            expected = alone[0][name]
+        else:
+            expected = sum(images[name] for images in alone)
+        np.testing.assert_allclose(values, expected, err_msg=name, **tolerance)
+
+
 @pytest.mark.usefixtures("precision")
 def test_the_lessons_own_loop():
     """Seed one pixel with 1, pull back, read the light's gradient, clear, go on: R + G + B by the direction."""

@@ -90,7 +90,7 @@ SHADERS = {
     ),
     "loop_bound_parameter": Fault({"light.direction": NO_RULE}, ("shader.octaves", "light.color"), LOOP, slow=F32),
     "loop_in_helper": Fault({"light.direction": NO_RULE}, ("light.color", "shader.ambient"), LOOP, slow=F32),
-    "loop_occlusion": Fault({"shader.reach": NO_RULE}, ("light.direction", "shader.diffuse"), LOOP, slow=F32),
+    "loop_occlusion": Fault({"shader.reach": NO_RULE}, ("light.direction",), LOOP, slow=F32),
     "loop_samples": Fault(
         {"light.direction": NO_RULE, "shader.radius": NO_RULE}, ("light.color", "shader.diffuse"), LOOP, slow=F32
     ),
