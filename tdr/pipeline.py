@@ -201,14 +201,24 @@ class Pipeline:
 
     def render(self) -> None:
         """Compute the G-buffer of the visible triangles and shade it; :meth:`find_visible` comes first."""
+        self.compute_surface()
+        self.shade()
+
+    def compute_surface(self) -> None:
+        """Compute the G-buffer of the visible triangles, the first half of :meth:`render`."""
+        self._check_alive()
+        layout = self.layout()
+        self.interpolator.resize(len(self.rasterizer.pixels))
+        self.kernels.fill_g_buffer(*self._surface_arguments(layout), layout, *self.interpolator.g_buffer)
+        ti.sync()
+
+    def shade(self) -> None:
+        """Shade the G-buffer into ``output_buffer``, the second half of :meth:`render`."""
         self._check_alive()
         pixels = self.rasterizer.pixels
-        layout = self.layout()
-        self.interpolator.resize(len(pixels))
-        self.kernels.fill_g_buffer(*self._surface_arguments(layout), layout, *self.interpolator.g_buffer)
         image = self.output_buffer.values.reshape(-1, 3)
         image.fill(0.0)
-        arguments = self._shading_arguments(layout)
+        arguments = self._shading_arguments(self.layout())
         with explained(self.shader):
             for start, count in self.bands():
                 self.kernels.clear_radiance(count)

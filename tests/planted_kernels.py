@@ -14,7 +14,7 @@ from tdr.backend import ti
 from tdr.config import JacobianConfig
 from tdr.jacobian import differentiate
 from tdr.kernels import PixelKernels, current_kernels, vec3
-from tdr.pixel import PixelFunctions
+from tdr.pixel import MATRIX, PixelFunctions
 
 
 class Changed:
@@ -78,10 +78,18 @@ def spoiled(change):
     def fault(pipeline, parameters):
         kernels = current_kernels()
 
-        def write_columns(start, count, light, channel, num_channels, pixels, first_columns, columns, *what):
+        def write_columns(
+            start, count, light, channel, num_channels, pixels, first_columns, columns, layout, per_light
+        ):
             right = np.zeros_like(columns)
-            kernels.write_columns(start, count, light, channel, num_channels, pixels, first_columns, right, *what)
-            columns += change(right, light, pixels)
+            kernels.write_columns(
+                start, count, light, channel, num_channels, pixels, first_columns, right, layout, per_light
+            )
+            changed = change(right, light, pixels)
+            for name, firsts in zip(sorted(layout.perturbed), first_columns, strict=True):
+                if layout.parameter(name).per_light == per_light:
+                    written = slice(firsts[light], firsts[light] + layout.size(name))
+                    columns[written] = changed[written]
 
         return differentiated_by(Changed(write_columns=write_columns), pipeline, parameters)
 
@@ -201,11 +209,11 @@ class WrongTurn(PixelKernels):
     """The mesh turns the other way."""
 
     @ti.func
-    def read(self, values: ti.template(), row, k, layout: ti.template(), name: ti.template()):
-        value = PixelFunctions.read(self, values, row, k, layout, name)
+    def turn(self, k, layout: ti.template(), name: ti.template()):
+        turn = PixelFunctions.turn(self, k, layout, name)
         if ti.static(name == "mesh.rotation"):
-            value = -value
-        return value
+            turn = -turn
+        return turn
 
 
 def wrong_turn(pipeline, parameters):
@@ -260,7 +268,7 @@ class EncodedInPlace(PixelKernels):
         positions: ti.types.ndarray(dtype=vec3, ndim=1),
         unit_normals: ti.types.ndarray(dtype=vec3, ndim=1),
         albedos: ti.types.ndarray(dtype=vec3, ndim=1),
-        rotations: ti.types.ndarray(ndim=3),
+        rotations: ti.types.ndarray(dtype=MATRIX, ndim=1),
         values: ti.types.ndarray(ndim=2),
         layout: ti.template(),
     ):

@@ -187,16 +187,14 @@ def everywhere(words: str) -> dict[str, str]:
 NOT_ITS_SETTINGS = "not what its settings give"
 KERNELS = {
     # What a reverse pass starts from, and what is made of its result.
-    planted.not_cleared: Fault(everywhere("gradients are not cleared")),
+    planted.not_cleared: Fault(dict.fromkeys(EVERYTHING[2:], "gradients are not cleared"), EVERYTHING[:2]),
     planted.leftover_cotangent: Fault({"light.color": r"At \d+ of \d+ pixels the entries are 2 times"}),
     planted.blue_forgotten: Fault({"light.color": ZERO, "mesh.albedo": ZERO, "shader.specular": "times"}),
     planted.red_and_blue_swapped: Fault({"light.direction": "of R, G, B are the finite differences of B, G, R"}),
     planted.wrong_sign: Fault(everywhere("are -1 times .* a wrong sign")),
     planted.twice: Fault(everywhere("are 2 times .* added 2 times")),
     planted.per_degree: Fault(everywhere("are pi/180 times .* degrees")),
-    planted.of_first_light: Fault(
-        {"light.direction": ZERO, "shader.specular": NO_RULE}, ("shader.ambient",), num_lights=2
-    ),
+    planted.of_first_light: Fault({"light.direction": ZERO}, ("shader.ambient", "shader.specular"), num_lights=2),
     planted.of_pixel_before: Fault(everywhere(r"of a neighbouring pixel \(row \+0, column -1\)")),
     planted.without_last_band: Fault(everywhere(r"At \d+ of \d+ pixels the entries are 0")),
     planted.one_nan: Fault({"light.direction": r"^1 of \d+ entries are not finite \(1 NaN"}, EVERYTHING[1:]),

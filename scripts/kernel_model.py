@@ -1,0 +1,181 @@
+"""What the kernels of a covered pixel consist of, and how near they come to what one core can do.
+
+``python scripts/kernel_model.py`` counts the operations in the code that Taichi generates, measures what one core does
+of each kind in a second, and compares the kernels' times with the sum. docs/performance.md explains the table.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+# Read by Taichi when it is imported: one core, and the generated code of every kernel in the working directory.
+SETTINGS = {
+    "TI_CPU_MAX_NUM_THREADS": "1",
+    "TI_OFFLINE_CACHE": "0",
+    "TI_PRINT_KERNEL_LLVM_IR_OPTIMIZED": "1",
+}
+BODY = r"^define [^\n]*@function_body.*?^}"
+KINDS = {
+    "f64": r"= (?:fmul|fadd|fsub) double",
+    "f32": r"= (?:fmul|fadd|fsub) float",
+    "div": r"= (?:fdiv|sdiv) ",
+    "sqrt": r"call (?:double|float) @llvm\.sqrt",
+    "call": r"call (?:double|float) @(?:llvm\.)?(?:pow|log|exp|sin|cos)",
+    "load": r"= load ",
+    "store": r"^\s*store ",
+}
+
+
+def operations(kernel: Callable[[], object]) -> Counter[str]:
+    """Compile a kernel by calling it, and count its operations for one pixel by kind."""
+    for file in Path().glob("*.ll"):
+        file.unlink()
+    kernel()
+    # What is done for one entry of a loop is a function of its own; copies of it are elsewhere, where it was inlined.
+    code = "\n".join(
+        body for file in Path().glob("*.ll") for body in re.findall(BODY, file.read_text(), re.MULTILINE | re.DOTALL)
+    )
+    return Counter({kind: len(re.findall(pattern, code, re.MULTILINE)) for kind, pattern in KINDS.items()})
+
+
+def nanoseconds(kernel: Callable[[], object], count: int, repeats: int = 15) -> float:
+    """The least processor time of a call, for each of so many entries."""
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        kernel()
+        times.append(time.process_time() - start)
+    return 1e9 * min(times) / count
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Nanoseconds that one core takes for one operation, when it has nothing else to do and need not wait."""
+
+    arithmetic: float
+    division: float
+    power: float
+    byte: float
+
+    def of(self, counted: Counter[str], moved: int) -> tuple[float, float]:
+        """What a pixel's operations take, and what moving its bytes takes."""
+        divisions = counted["div"] + counted["sqrt"]
+        computing = self.arithmetic * (counted["f64"] + counted["f32"]) + self.division * divisions
+        return computing + self.power * counted["call"], self.byte * moved
+
+
+def measure_costs() -> Costs:
+    """Measure them: eight chains of operations side by side, so that none waits for the one before."""
+    from tdr.backend import ti
+
+    entries, chains, length = 1 << 15, 8, 32
+
+    @ti.kernel
+    def multiply_and_add(x: ti.types.ndarray(dtype=ti.f64, ndim=1)):
+        for i in range(x.shape[0]):
+            value = ti.Vector([x[i] + n for n in range(chains)])
+            for _ in ti.static(range(length)):
+                value = value * 0.999 + 0.001
+            x[i] = value.sum()
+
+    @ti.kernel
+    def divide(x: ti.types.ndarray(dtype=ti.f64, ndim=1)):
+        for i in range(x.shape[0]):
+            value = ti.Vector([x[i] + n for n in range(chains)])
+            for _ in ti.static(range(length)):
+                value = 1.5 / value
+            x[i] = value.sum()
+
+    @ti.kernel
+    def power(x: ti.types.ndarray(dtype=ti.f32, ndim=1), exponent: ti.f32):
+        for i in range(x.shape[0]):
+            base = ti.Vector([0.6 + 0.04 * n for n in range(chains)])
+            x[i] = ti.pow(base + 1e-8 * x[i], exponent).sum()
+
+    doubles, singles = np.ones(entries), np.ones(entries, np.float32)
+    multiply_and_add(doubles)
+    divide(doubles)
+    power(singles, 32.0)
+    source, target = np.ones(1 << 26, np.uint8), np.ones(1 << 26, np.uint8)
+    return Costs(
+        arithmetic=nanoseconds(lambda: multiply_and_add(doubles), entries * chains * length * 2),
+        division=nanoseconds(lambda: divide(doubles), entries * chains * length),
+        power=nanoseconds(lambda: power(singles, 32.0), entries * chains),
+        byte=nanoseconds(lambda: np.copyto(target, source), 2 << 26),
+    )
+
+
+def measure(resolution: int) -> None:
+    """Print the table."""
+    import tdr
+    from tdr.config import JacobianConfig
+    from tdr.jacobian import differentiate
+    from tdr.parameters import Reads
+
+    tdr.start()
+    costs = measure_costs()
+    lights = tdr.DirectionalLightArray(direction=[[1, -1, -1]])
+    pipeline = tdr.Pipeline(tdr.TriangleMesh.sphere(4), light_array=lights, resolution=(resolution, resolution))
+    pipeline.find_visible()
+    covered = len(pipeline.rasterizer.pixels)
+    posed = sum(p.size for p in pipeline.parameters if p.reads is Reads.POSE)
+    shaded = sum(p.size for p in pipeline.parameters if p.reads is Reads.SHADING)
+    # Numbers of the run's precision that a pixel reads or writes; what is added to counts twice. A mesh's own data are
+    # shared by many pixels and stay in the cache.
+    g_buffer, color, ids = 9, 3, 2
+    stages: dict[str, tuple[Callable[[], object], int]] = {
+        "G-buffer": (pipeline.compute_surface, ids + g_buffer),
+        "shade": (pipeline.shade, g_buffer + 5 * color + 1),
+        "Jacobian, light.direction": (
+            lambda: differentiate(pipeline, JacobianConfig()),
+            2 * color + g_buffer + 1 + 3 * (1 + 2 + 3),
+        ),
+        "Jacobian, all": (
+            lambda: differentiate(pipeline, JacobianConfig(parameters="all")),
+            2 * color + g_buffer + ids + 1 + (1 + 2 + 2) * g_buffer + (shaded + posed) * (1 + 2 + 2),
+        ),
+    }
+    table = Table("a covered pixel", *KINDS, "bytes", "computing", "moving", "measured", "measured / larger")
+    for name, (stage, numbers) in stages.items():
+        counted = operations(stage)
+        computing, moving = costs.of(counted, 4 * numbers)
+        measured = nanoseconds(stage, covered)
+        counts = [str(counted[kind]) for kind in KINDS]
+        times = [f"{value:.0f} ns" for value in (computing, moving, measured)]
+        table.add_row(name, *counts, str(4 * numbers), *times, f"{measured / max(computing, moving):.1f}")
+    console = Console(width=140)
+    console.print(f"{resolution} x {resolution}, {covered} pixels covered, f32, one core; nanoseconds of its time")
+    console.print(
+        f"one core: {costs.arithmetic:.2f} ns a product or sum, {costs.division:.2f} ns a division or root, "
+        f"{costs.power:.1f} ns a power, {1 / costs.byte:.1f} GB/s copied (read and written)"
+    )
+    console.print(table)
+
+
+def main() -> None:
+    """Start over with Taichi's settings, in a folder of its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--resolution", type=int, default=1024)
+    resolution = parser.parse_args().resolution
+    if SETTINGS.items() <= os.environ.items():
+        measure(resolution)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, str(Path(__file__).resolve()), "--resolution", str(resolution)]
+        sys.exit(subprocess.run(command, cwd=folder, env={**os.environ, **SETTINGS}).returncode)
+
+
+if __name__ == "__main__":
+    main()
