@@ -38,7 +38,9 @@ with warnings.catch_warnings():
 # the text that an error would show of each syntax node. Done once each, its front end takes half of the time.
 kernel_impl.getsourcefile = functools.cache(kernel_impl.getsourcefile)
 kernel_impl.getsourcelines = functools.cache(kernel_impl.getsourcelines)
-kernel_impl.textwrap = types.SimpleNamespace(fill=functools.cache(textwrap.fill), dedent=functools.cache(textwrap.dedent))
+kernel_impl.textwrap = types.SimpleNamespace(
+    fill=functools.cache(textwrap.fill), dedent=functools.cache(textwrap.dedent)
+)
 _place_of = ast_transformer_utils.ASTTransformerContext.get_pos_info
 _places: dict[tuple[Any, ...], str] = {}
 

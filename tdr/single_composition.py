@@ -1,7 +1,7 @@
 """Hydra's config loader without what it does twice, which takes a fifth of a second at every start.
 
-Hydra composes a run to learn its mode, throws the result away, and composes the run again. For its help it copies all of
-its sources each time that it looks for the options of a group, a hundred times.
+Hydra composes a run to learn its mode, throws the result away, and composes the run again. For its help it copies all
+of its sources each time that it looks for the options of a group, a hundred times.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 _RUN = "hydra.mode=RUN"  # what Hydra adds to the overrides when nothing sets a mode
 
@@ -49,7 +49,7 @@ class SingleLoader(ConfigLoaderImpl):
         self.validate_sweep_overrides_legal(OverridesParser.create().parse_overrides(overrides), run_mode, from_shell)
         if isinstance(config, Exception):
             raise config
-        if "???" in config.hydra.runtime.choices.values():  # accepted for a sweep only
+        if OmegaConf.missing_keys(config.hydra.runtime.choices):  # accepted for a sweep only
             return super().load_configuration(config_name, overrides, run_mode, from_shell)
         if overrides != asked:
             config.hydra.mode = run_mode
@@ -70,4 +70,4 @@ class SingleLoader(ConfigLoaderImpl):
 
 def install() -> None:
     """Let Hydra use this loader in this process."""
-    hydra._internal.hydra.ConfigLoaderImpl = SingleLoader  # type: ignore[misc]
+    hydra._internal.hydra.ConfigLoaderImpl = SingleLoader  # type: ignore[attr-defined]

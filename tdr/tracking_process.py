@@ -55,7 +55,9 @@ class TrackingProcess:
 
     def _start(self) -> None:
         # A process of multiprocessing's would first import what the main module of this one has imported.
-        self._process = subprocess.Popen([sys.executable, "-c", _COMMAND], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _COMMAND], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         self._send(sys.path)
         self._send((self._settings, self._root))
 
