@@ -7,6 +7,7 @@ of the package import Taichi from here, or after this one.
 from __future__ import annotations
 
 import ast
+import atexit
 import contextlib
 import functools
 import io
@@ -95,6 +96,12 @@ __all__ = [
 
 _started: tuple[Precision, Arch] | None = None
 _epoch = 0
+
+
+@atexit.register
+def _finish() -> None:
+    """Let Taichi keep what it has compiled for the next start, which it otherwise does when Python clears it away."""
+    impl.get_runtime().clear()
 
 
 def start(precision: Precision | str = Precision.f32, arch: Arch | str = Arch.cpu) -> None:

@@ -37,6 +37,16 @@ def test_help_and_mistakes_import_nothing_heavy(command, override, status):
     assert not packages & HEAVY
 
 
+@pytest.mark.parametrize("overrides", [(), ("-m", "image.width=8,9")], ids=["run", "sweep"])
+def test_the_next_start_finds_the_kernels(command, tmp_path, overrides):
+    cache = tmp_path / "cache"
+    command("tracking.enabled=false", *SMALL, *overrides, TI_OFFLINE_CACHE_FILE_PATH=str(cache))
+    kernels = set(cache.glob("*.tic"))
+    assert len(kernels) > 5
+    command("tracking.enabled=false", *SMALL, TI_OFFLINE_CACHE_FILE_PATH=str(cache))
+    assert set(cache.glob("*.tic")) == kernels
+
+
 def test_a_run_imports_what_it_needs_and_no_more(command):
     packages = imported(command, "check=off", *SMALL, status=0)
     assert {"taichi", "mlflow"} <= packages
