@@ -6,11 +6,14 @@ of the package import Taichi from here, or after this one.
 
 from __future__ import annotations
 
+import ast
+import atexit
 import contextlib
 import functools
 import io
 import os
 import textwrap
+import types
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -28,23 +31,31 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import taichi as ti
     import taichi.math as tm
-    from taichi.lang import impl
+    from taichi.lang import impl, kernel_impl
     from taichi.lang.ast import ast_transformer_utils
 
 
-class _CachingTextWrapper(textwrap.TextWrapper):
-    """Wraps each line once. Taichi wraps the source line of every syntax node anew, which is half of its front end."""
+# Taichi inlines functions, and each time it looks for the source of the function anew, wraps each line of it, and makes
+# the text that an error would show of each syntax node. Done once each, its front end takes half of the time.
+kernel_impl.getsourcefile = functools.cache(kernel_impl.getsourcefile)
+kernel_impl.getsourcelines = functools.cache(kernel_impl.getsourcelines)
+kernel_impl.textwrap = types.SimpleNamespace(
+    fill=functools.cache(textwrap.fill), dedent=functools.cache(textwrap.dedent)
+)
+_place_of = ast_transformer_utils.ASTTransformerContext.get_pos_info
+_places: dict[tuple[Any, ...], str] = {}
 
-    def wrap(self, text: str) -> list[str]:
-        return _wrap(text, self.width)
+
+def _cached_place(context: Any, node: ast.AST) -> str:
+    """Where a node is, as Taichi's errors say it."""
+    extent = tuple(getattr(node, name) for name in ("lineno", "col_offset", "end_lineno", "end_col_offset"))
+    key = (context.func.func, type(node), extent)
+    if key not in _places:
+        _places[key] = _place_of(context, node)
+    return _places[key]
 
 
-@functools.cache
-def _wrap(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width)
-
-
-ast_transformer_utils.TextWrapper = _CachingTextWrapper
+ast_transformer_utils.ASTTransformerContext.get_pos_info = _cached_place
 
 
 class CodeError(ti.TaichiCompilationError):  # type: ignore[misc]
@@ -85,6 +96,12 @@ __all__ = [
 
 _started: tuple[Precision, Arch] | None = None
 _epoch = 0
+
+
+@atexit.register
+def _finish() -> None:
+    """Let Taichi keep what it has compiled for the next start, which it otherwise does when Python clears it away."""
+    impl.get_runtime().clear()
 
 
 def start(precision: Precision | str = Precision.f32, arch: Arch | str = Arch.cpu) -> None:

@@ -11,15 +11,16 @@ import enum
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Dict, List, Optional
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from tdr.errors import InputError, check_choice, check_integer, check_number, check_vector
 from tdr.light_angles import angles_of_direction, direction_from_angles
 from tdr.parameters import COLOR, VECTOR, Parameter, Reads, differentiable, parameters_of
 from tdr.shader_file import with_declared_parameters
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 class Shading(enum.Enum):
@@ -156,7 +157,7 @@ class TorusKnotConfig(MeshConfig):
         check_integer("mesh.p", self.p, least=1)
         check_integer("mesh.q", self.q, least=1)
         check_number("mesh.tube_radius", self.tube_radius, above=0.0, below=0.3)
-        if np.gcd(self.p, self.q) != 1:
+        if math.gcd(self.p, self.q) != 1:
             raise InputError(f"mesh.p and mesh.q must be coprime; got {self.p} and {self.q}.")
 
 
@@ -368,6 +369,8 @@ class JacobianConfig:
 
     def cotangents(self) -> npt.NDArray[np.float64]:
         """The cotangents to seed, shape (C, 3): C = 3 unit vectors for ``rgb``, else C = 1."""
+        import numpy as np  # takes longer than all that --help needs of this package
+
         return np.eye(3) if self.cotangent == "rgb" else np.array([self.cotangent], dtype=np.float64)
 
 

@@ -30,6 +30,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
+from tdr import single_composition
 from tdr.config import SCHEMAS, Config, CustomShaderConfig, TrackingConfig, reject_unknown_keys
 from tdr.errors import InputError
 from tdr.record import environment_tags
@@ -229,6 +230,7 @@ def launch(main: Callable[[], None]) -> int:
         Ctrl-C.
     """
     register()
+    single_composition.install()
     # With HYDRA_FULL_ERROR set, Hydra lets its errors through to here instead of printing them itself.
     os.environ.setdefault("TDR_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR", "0"))
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -246,6 +248,8 @@ def launch(main: Callable[[], None]) -> int:
     finally:
         for store in _stores.values():
             store.close()
+        # What there is goes with the process; Python would look through all of it for what to clear away before.
+        gc.freeze()
     return next((status for status in (1, 2) if status in _statuses), 0)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import getpass
-import importlib.metadata
 import json
 import math
 import platform
@@ -153,6 +152,8 @@ def environment_tags(root: Path) -> dict[str, str]:
 
 
 def _version(distribution: str) -> str:
+    import importlib.metadata  # brings the whole of email along
+
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:

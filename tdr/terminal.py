@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -40,7 +41,9 @@ def hide_progress() -> None:
 @contextlib.contextmanager
 def phase(name: str) -> Iterator[None]:
     """Show that a phase is going on, on a terminal only."""
-    with _progress_console().status(f"{name} ...") if _progress else contextlib.nullcontext():
+    # Rich, which shows nothing elsewhere, is imported on a terminal only.
+    seen = _progress and sys.stderr.isatty()
+    with _progress_console().status(f"{name} ...") if seen else contextlib.nullcontext():
         yield
 
 

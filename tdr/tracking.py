@@ -23,7 +23,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from tdr import saved_view, ui_pages
 from tdr.config import TrackingConfig
@@ -562,6 +561,8 @@ def _is_server_address(uri: str) -> bool:
 
 def _is_elsewhere(location: str) -> bool:
     """Whether an experiment's files go to a directory of another machine, so that they would never get there."""
+    from urllib.request import url2pathname  # brings all of http along
+
     parts = urlsplit(location)
     return parts.scheme in ("", "file") and not Path(url2pathname(parts.path)).is_dir()
 

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import contextlib
+import gc
 import os
-import signal
-import threading
+import pickle
+import subprocess
+import sys
+import traceback
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from tdr.config import TrackingConfig
 from tdr.record import RunRecord, Status
 from tdr.tracking import RunLink, TrackingError, TrackingStore
+
+# The other side of a TrackingProcess. It finds modules where this side does, and leaves it to this side what becomes of
+# a run after Ctrl-C, which reaches both.
+_COMMAND = """
+import pickle, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+sys.path[:] = pickle.load(sys.stdin.buffer)
+from tdr.tracking_process import serve
+serve()
+"""
 
 
 class TrackingProcess:
@@ -37,17 +49,17 @@ class TrackingProcess:
         self.ui_command = TrackingStore(settings, root).ui_command
         self._settings = settings
         self._root = root
+        # Calls and answers go through one thread, so that each answer is read to its end, also after Ctrl-C.
+        self._line = ThreadPoolExecutor(1)
         self._start()
 
     def _start(self) -> None:
-        self._pool = ProcessPoolExecutor(
-            max_workers=1,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_serve,
-            initargs=(self._settings, self._root),
+        # A process of multiprocessing's would first import what the main module of this one has imported.
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _COMMAND], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        # An error comes up again with the first call that needs the store.
-        self._pool.submit(_call, "connect", ())
+        self._send(sys.path)
+        self._send((self._settings, self._root))
 
     def log(self, record: RunRecord) -> RunLink:
         """Upload a run; see :meth:`TrackingStore.log`."""
@@ -96,39 +108,53 @@ class TrackingProcess:
         return str(self._call("run_url", run_id))
 
     def close(self) -> None:
-        """End the process, at once when it has nothing left to do: clearing MLflow away would take it half a second."""
-        self._pool.submit(os._exit, 0)
-        self._pool.shutdown()
+        """End the process when it has done what it was asked to."""
+        self._line.submit(self._process.communicate)
+        self._line.shutdown()
 
     def _call(self, method: str, *arguments: Any) -> Any:
+        return self._line.submit(self._exchange, method, arguments).result()
+
+    def _exchange(self, method: str, arguments: tuple[Any, ...]) -> Any:
+        assert self._process.stdout is not None  # noqa: S101
         try:
-            return self._pool.submit(_call, method, arguments).result()
-        except BrokenProcessPool as error:
+            self._send((method, arguments))
+            answer, error, trace = pickle.load(self._process.stdout)
+        except (EOFError, BrokenPipeError, pickle.UnpicklingError) as broken:
+            self._process.communicate()
             self._start()
-            raise TrackingError("The process that sends runs to MLflow must keep running; it was killed.") from error
+            raise TrackingError("The process that sends runs to MLflow must keep running; it was killed.") from broken
+        if error is not None:
+            raise error from RuntimeError(trace)
+        return answer
+
+    def _send(self, message: Any) -> None:
+        assert self._process.stdin is not None  # noqa: S101
+        pickle.dump(message, self._process.stdin)
+        self._process.stdin.flush()
 
 
-_store: TrackingStore | None = None
-_busy = threading.Lock()
+def serve() -> None:
+    """Do what the run's process asks for, until it closes the line or is gone."""
+    calls, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever MLflow prints
+    store = TrackingStore(*pickle.load(calls))
+    # Nothing that MLflow makes while it is imported is garbage; looking for some would take half a second.
+    gc.disable()
+    with contextlib.suppress(Exception):  # it comes up again with the first call that needs the store
+        store.connect()
+    gc.freeze()
+    gc.enable()
+    try:
+        while True:
+            pickle.dump(_answer(store, *pickle.load(calls)), answers)
+            answers.flush()
+    except (EOFError, BrokenPipeError):
+        os._exit(0)  # clearing MLflow away would take half a second too
 
 
-def _serve(settings: TrackingConfig, root: Path) -> None:
-    global _store
-    # Ctrl-C reaches the whole group; the run's process decides what becomes of it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _store = TrackingStore(settings, root)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End when the run's process was killed, which would otherwise be waited for without end."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # noqa: S101
-    parent.join()
-    with _busy:  # what was being sent is sent to its end
-        os._exit(1)
-
-
-def _call(method: str, arguments: tuple[Any, ...]) -> Any:
-    with _busy:
-        return getattr(_store, method)(*arguments)
+def _answer(store: TrackingStore, method: str, arguments: tuple[Any, ...]) -> tuple[Any, Exception | None, str]:
+    try:
+        return getattr(store, method)(*arguments), None, ""
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is raised on the other side)
+        return None, error, traceback.format_exc()

@@ -1,5 +1,6 @@
 """Starting Taichi: once, quietly, and in the precision that was asked for."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 import tdr
 from tdr import backend
+from tdr.backend import ti
 from tdr.config import Arch, Precision
 from tdr.errors import InputError
 
@@ -121,3 +123,27 @@ def test_the_precision_does_not_depend_on_what_was_imported_before():
     )
     assert finished.returncode == 0, finished.stderr
     assert float(finished.stdout.splitlines()[-1]) == pytest.approx(0.6, abs=1e-14)
+
+
+@ti.func
+def without_left(x):
+    return x.left
+
+
+@ti.func
+def without_right(x):
+    return x.right
+
+
+@pytest.mark.usefixtures("f64")
+@pytest.mark.parametrize("function", [without_left, without_right], ids=["left", "right"])
+def test_errors_in_functions_name_their_own_lines(function):
+    @ti.kernel
+    def call():
+        function(1.0)
+
+    with pytest.raises(ti.TaichiCompilationError) as caught:
+        call()
+    side = function.__name__.removeprefix("without_")
+    line = inspect.getsourcelines(function.__wrapped__)[1] + 2
+    assert f"line {line}, in without_{side}:\n    return x.{side}\n           ^^^^" in str(caught.value)
