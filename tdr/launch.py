@@ -6,7 +6,6 @@ tracked, so ``--help`` and mistakes are answered at once.
 
 from __future__ import annotations
 
-import atexit
 import dataclasses
 import difflib
 import functools
@@ -199,8 +198,6 @@ def freeze_what_stays() -> None:
     """
     gc.collect()
     gc.freeze()
-    # What is frozen is not destroyed at the end, and Taichi keeps its kernels when it is.
-    atexit.register(gc.unfreeze)
 
 
 def report(error: Exception) -> None:
