@@ -3,7 +3,7 @@
 Prints tables, writes all of it to a JSON file and compares it with the previous one. Exits with 1 if a target is
 missed. Sweeps start from a sphere of 5,120 triangles under one light at 1024 x 1024, derivatives by light.direction,
 f32, two threads. Times are warm and medians; what is compared takes turns, and a ratio is the median over neighbours.
-"copy" is how many times as long a stage takes as a copy that moves as many bytes as the stage must at least read and
+"/ copy" is how many times as long a stage takes as a copy that moves as many bytes as the stage must at least read and
 write, in the same process and with as many threads.
 """
 
@@ -23,10 +23,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark_groups import GROUPS, Suite
-from benchmark_results import CaseResult, Figure, changes, spread
 from rich.console import Console
 from rich.table import Table
+
+from benchmark_groups import GROUPS, Suite
+from benchmark_results import CaseResult, Figure, changes, spread
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks"
@@ -64,7 +65,17 @@ def describe_machine() -> dict[str, Any]:
 def case_table(name: str, results: Sequence[CaseResult]) -> Table:
     """The stages of the cases of a group."""
     table = Table(
-        name, "stage", "ms", "+/- %", "ns/pixel", "bytes/pixel", "of which", "copy", "peak MB", "compile s", "cached s"
+        name,
+        "stage",
+        "ms",
+        "+/- %",
+        "ns/pixel",
+        "bytes/pixel",
+        "of which",
+        "/ copy",
+        "peak MB",
+        "compile s",
+        "cached s",
     )
     for column in table.columns[2:]:
         column.justify = "right"
@@ -104,11 +115,31 @@ def figure_table(figures: Sequence[Figure]) -> Table:
     return table
 
 
-def print_changes(console: Console, previous: Path, result: dict[str, Any]) -> None:
+def read_result(path: Path) -> dict[str, Any]:
+    """The content of a result file.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    result = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(result, dict) or not {"groups", "tree", "machine", "load", "cases", "figures"} <= result.keys():
+        raise ValueError("it is no result file of this command")
+    return result
+
+
+def find_previous(groups: Sequence[str]) -> tuple[Path, dict[str, Any]] | None:
+    """The last result file that has all of some groups, and its content."""
+    for path in sorted(RESULTS.glob("*.json"), reverse=True):
+        result = read_result(path)
+        if set(groups) <= set(result["groups"]):
+            return path, result
+    return None
+
+
+def print_changes(console: Console, previous: Path, before: dict[str, Any], result: dict[str, Any]) -> None:
     """Say what got slower and what got faster than in an earlier result file."""
-    before = json.loads(previous.read_text(encoding="utf-8"))
     console.print(
-        f"\nagainst {previous}: {before['tree']['commit']}{' (dirty)' if before['tree']['dirty'] else ''}, load "
+        f"\nagainst {previous}: {before['tree']['commit']}{' (DIRTY)' if before['tree']['dirty'] else ''}, load "
         f"{before['load']['start']:.1f} to {before['load']['end']:.1f}"
     )
     for key, value in result["machine"].items():
@@ -140,9 +171,14 @@ def main() -> None:
     options = parser.parse_args()
 
     console = Console(width=150)
+    groups = [options.only] if options.only else list(GROUPS)
+    try:
+        # Before anything is measured: a wrong path should not cost minutes.
+        against: Path | None = options.against
+        previous = find_previous(groups) if against is None else (against, read_result(against))
+    except (OSError, ValueError) as error:
+        parser.error(f"--against must name a result file, and {RESULTS} must hold nothing else; got {error}.")
     tree, machine, started = describe_tree(), describe_machine(), datetime.datetime.now()
-    earlier = sorted(RESULTS.glob("*.json"))
-    previous = options.against or (earlier[-1] if earlier else None)
     name = f"{started:%Y-%m-%d_%H-%M-%S}-{tree['commit']}{'-dirty' if tree['dirty'] else ''}.json"
     out = options.out or RESULTS / name
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -154,11 +190,14 @@ def main() -> None:
     if tree["dirty"]:
         console.print(f"[bold]DIRTY TREE[/]: not what was committed: {', '.join(tree['dirty'])}")
 
+    if load["start"] > 0.5 * (os.cpu_count() or 1):
+        console.print("[bold]BUSY MACHINE[/]: times are larger than they need be, and differ by chance from run to run")
+
     cases: dict[str, CaseResult] = {}
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as cache:
         suite = Suite(options.quick, Path(cache))
-        for group in [options.only] if options.only else GROUPS:
+        for group in groups:
             results = list(GROUPS[group](suite))
             measured = [result for result in results if isinstance(result, CaseResult)]
             if measured:
@@ -174,12 +213,13 @@ def main() -> None:
         "seconds": (datetime.datetime.now() - started).total_seconds(),
         "load": {**load, "end": os.getloadavg()[0]},
         "quick": options.quick,
+        "groups": groups,
         "cases": [case.as_json() for case in cases.values()],
         "figures": [figure.as_json() for figure in figures],
     }
     out.write_text(json.dumps(result, indent=1), encoding="utf-8")
     if previous is not None:
-        print_changes(console, previous, result)
+        print_changes(console, *previous, result)
     missed = [figure.name for figure in figures if not figure.met] + [c.case.label for c in cases.values() if c.error]
     console.print(f"{result['seconds']:.0f} s, load {result['load']['end']:.1f} at the end; written to {out}")
     if missed:

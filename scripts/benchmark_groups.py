@@ -108,12 +108,14 @@ class Suite:
         def measure() -> tuple[list[float], str]:
             with ExitStack() as stack:
                 workers = {case: stack.enter_context(Worker(case, self.cache)) for case in {above[0], below[0]}}
-                upper, lower = interleave([workers[case].timer(what) for case, what in (above, below)], REPEATS)
+                again = len(workers) > 1
+                timers = [workers[case].timer(what, again) for case, what in (above, below)]
+                upper, lower = interleave(timers, REPEATS)
                 factor = 1.0
                 if per_covered_pixel:
                     first, second = (workers[case].ask("sizes")["covered"] for case, _ in (above, below))
                     factor = second / first
-            return quotients(upper, lower, factor), milliseconds(upper, lower)
+            return quotients(upper, lower, factor), medians(upper, lower)
 
         return self.figure(name, target, measure, sign=sign)
 
@@ -123,9 +125,12 @@ def quotients(above: list[float], below: list[float], factor: float = 1.0) -> li
     return [factor * a / b for a, b in zip(above, below, strict=True)]
 
 
-def milliseconds(above: list[float], below: list[float]) -> str:
-    """The medians of two series, for a note."""
-    return f"{1e3 * statistics.median(above):.3g} ms against {1e3 * statistics.median(below):.3g} ms"
+def medians(above: list[float], below: list[float]) -> str:
+    """The medians of two series of seconds, for a note."""
+    return " against ".join(
+        f"{median:.2f} s" if median > 1.0 else f"{1e3 * median:.3g} ms"
+        for median in map(statistics.median, (above, below))
+    )
 
 
 def square(size: int) -> Case:
@@ -135,7 +140,7 @@ def square(size: int) -> Case:
 
 def resolution(suite: Suite) -> Iterator[Result]:
     """Resolutions, and what pixels cost that see nothing."""
-    yield from suite.cases([square(128 * 2**k) for k in range(7)], quick=[square(128), BASE, square(4096)])
+    yield from suite.cases([square(128 * 2**k) for k in range(7)], quick=[square(128), BASE])
     for name, stage in (("render", "render"), ("Jacobian", "jacobian")):
         yield suite.ratio(
             f"{name} per covered pixel, 4096 / 1024", 1.15, (square(4096), stage), (BASE, stage), per_covered_pixel=True
@@ -155,7 +160,7 @@ def triangles(suite: Suite) -> Iterator[Result]:
     def against_embree() -> tuple[list[float], str]:
         with Worker(many, suite.cache) as worker:
             ours, embree = interleave([worker.timer("visibility"), worker.timer("embree")], REPEATS)
-            note = f"{milliseconds(ours, embree)}; other ids at {worker.ask('ids_differ', 'embree')} pixels"
+            note = f"{medians(ours, embree)}; other ids at {worker.ask('ids_differ', 'embree')} pixels"
         return quotients(ours, embree), note
 
     yield suite.figure("visibility of 1.3M triangles / Embree, one thread each", 0.2, against_embree)
@@ -181,7 +186,7 @@ def hard(suite: Suite) -> Iterator[Result]:
         def against_plain(case: Case = case) -> tuple[list[float], str]:
             with Worker(case, suite.cache) as worker:
                 ours, plain = interleave([worker.timer("visibility"), worker.timer("plain")], REPEATS)
-                note = f"{milliseconds(ours, plain)}; other ids at {worker.ask('ids_differ', 'plain')} pixels"
+                note = f"{medians(ours, plain)}; other ids at {worker.ask('ids_differ', 'plain')} pixels"
             return quotients(ours, plain), note
 
         yield suite.figure(f"visibility of {name} / plain atomic loop", 1.0, against_plain)
@@ -208,7 +213,7 @@ def columns(suite: Suite) -> Iterator[Result]:
             if result.error is not None:
                 raise MeasurementError(result.error)
             above, below = (result.stages[stage].seconds for stage in (upper, "render"))
-            return quotients(above, below), milliseconds(above, below)
+            return quotients(above, below), medians(above, below)
 
         yield suite.figure(name, target, within)
     if not suite.quick:
@@ -260,7 +265,7 @@ def start(suite: Suite) -> Iterator[Result]:
             ours = command_timer(first, variables, folder)
             bare = command_timer([sys.executable, "-c", BARE, store], variables, folder)
             upper, lower = interleave([ours, bare], REPEATS)
-            return quotients(upper, lower), milliseconds(upper, lower)
+            return quotients(upper, lower), medians(upper, lower)
 
         yield suite.figure(
             "second start of the main job at 128 / bare imports and opening the store", 1.35, second_start
@@ -274,7 +279,7 @@ def start(suite: Suite) -> Iterator[Result]:
 
             def later_than_hydra(answer: Callable[[], float] = answer) -> tuple[list[float], str]:
                 upper, lower = interleave([answer, hydra], REPEATS)
-                return [a - b for a, b in zip(upper, lower, strict=True)], milliseconds(upper, lower)
+                return [a - b for a, b in zip(upper, lower, strict=True)], medians(upper, lower)
 
             yield suite.figure(f"{words} answers later than import hydra", 0.3, later_than_hydra, unit="s")
 

@@ -105,4 +105,4 @@ def draw(
 def resolve(keys: ti.types.ndarray(dtype=ti.u64, ndim=2), triangle_id: ti.types.ndarray(dtype=ti.i32, ndim=2)):
     """Turn keys into ids."""
     for row, column in ti.ndrange(keys.shape[0], keys.shape[1]):
-        triangle_id[row, column] = ti.cast(keys[row, column] & ti.cast(0xFFFFFFFF, ti.u64), ti.i32) - 1
+        triangle_id[row, column] = ti.cast(keys[row, column] & ti.u64(0xFFFFFFFF), ti.i32) - 1

@@ -76,9 +76,21 @@ class Worker:
             raise MeasurementError(f"exit status {status}: {_last_line(self._errors.read())}")
         return json.loads(answer)
 
-    def timer(self, what: str) -> Callable[[], float]:
-        """A function that returns the seconds of one call of what is to be timed."""
-        return lambda: float(self.ask("time", what))
+    def timer(self, what: str, again: bool = False) -> Callable[[], float]:
+        """A function that returns the seconds of one call of what is to be timed.
+
+        Args:
+            what: see :class:`benchmark_worker.Session`.
+            again: whether a call that does not count comes right before, so that caches hold what they would if no
+                other process took its turn.
+        """
+
+        def call() -> float:
+            if again:
+                self.ask("time", what)
+            return float(self.ask("time", what))
+
+        return call
 
 
 def environment(cache: Path, **variables: str) -> dict[str, str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from benchmark_results import Case
 
 import tdr
+from benchmark_results import Case
 from tdr.config import Config, ImageConfig, JacobianConfig, LightConfig, SphereConfig
 
 # Half the side of a square that covers the screen at every depth from -1 to 1.

@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+import tdr
 from benchmark_plain import PlainRasterizer
 from benchmark_results import Case
 from benchmark_scenes import build_pipeline, jacobian_settings, primary_rays, run_settings
-
-import tdr
 from tdr.config import CheckConfig, CheckMode, Method, select_parameters
 from tdr.jacobian import differentiate
 from tdr.parameters import Reads, columns_of
