@@ -204,7 +204,7 @@ def measure_memory(arguments: Sequence[str], variables: Mapping[str, str], folde
                     break
                 if _resident_bytes(process.pid) > most:
                     raise MeasurementError(
-                        f"stopped at {most / 1e9:.0f} GB, after {time.perf_counter() - start:.0f} s, so that the "
+                        f"stopped at {most / 1e9:.3g} GB, after {time.perf_counter() - start:.0f} s, so that the "
                         "machine lives"
                     )
                 time.sleep(0.05)
