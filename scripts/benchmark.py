@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmark_groups import GROUPS, Suite
-from benchmark_results import CaseResult, Figure, changes, spread
+from benchmark_results import DEVIATIONS, LEAST_NOISE, NOISE_OF_ONE, CaseResult, Figure, changes, spread
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks"
@@ -62,10 +62,10 @@ def describe_machine() -> dict[str, Any]:
     return {"cpu": model, "cores": os.cpu_count(), "python": platform.python_version(), **versions}
 
 
-def case_table(name: str, results: Sequence[CaseResult]) -> Table:
-    """The stages of the cases of a group."""
+def case_table(results: Sequence[CaseResult]) -> Table:
+    """The stages of the cases."""
     table = Table(
-        name,
+        "case",
         "stage",
         "ms",
         "+/- %",
@@ -156,21 +156,45 @@ def print_changes(console: Console, previous: Path, before: dict[str, Any], resu
             table.add_row(change.name, *numbers, f"{100 * change.noise:.0f} %")
         console.print(table if chosen else f"nothing {title}")
     console.print(
-        f"{len(found)} measurements compared. A change counts beyond its noise: three standard deviations of the "
-        "repeats of both, at least 5 %; 25 % of what is measured once."
+        f"{len(found)} measurements compared. A change counts beyond its noise: {DEVIATIONS:g} standard deviations of "
+        f"the repeats of both, at least {100 * LEAST_NOISE:g} %; {100 * NOISE_OF_ONE:g} % of what is measured once."
     )
+
+
+def print_header(console: Console, tree: dict[str, Any], machine: dict[str, Any], load: float) -> None:
+    """Say what is measured, and where."""
+    versions = ", ".join(f"{key} {value}" for key, value in machine.items() if key not in ("cpu", "cores"))
+    console.print(f"tdr {tree['commit']}, {machine['cpu']}, {machine['cores']} cores, {versions}; load {load:.1f}")
+    if tree["dirty"]:
+        console.print(f"[bold]DIRTY TREE[/]: not as committed: {', '.join(tree['dirty'])}")
+    if load > 0.5 * machine["cores"]:
+        console.print("[bold]BUSY MACHINE[/]: times are longer than they need be, and differ by chance from run to run")
+
+
+def measure(console: Console, groups: Sequence[str], quick: bool) -> tuple[list[CaseResult], list[Figure]]:
+    """Measure groups; a case that several have is measured and listed once."""
+    cases: dict[str, CaseResult] = {}
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory() as cache:
+        suite = Suite(quick, Path(cache))
+        for group in groups:
+            with console.status(f"measuring {group}"):
+                for result in GROUPS[group](suite):
+                    if isinstance(result, Figure):
+                        figures.append(result)
+                    else:
+                        cases[result.case.label] = result
+    return list(cases.values()), figures
 
 
 def main() -> None:
     """Measure, print, compare, and exit with 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few cases and most figures, in about two minutes")
+    parser.add_argument("--quick", action="store_true", help="few cases and most figures, in two to three minutes")
     parser.add_argument("--only", choices=GROUPS, metavar="NAME", help=f"one group: {', '.join(GROUPS)}")
     parser.add_argument("--out", type=Path, help="the result file; else benchmarks/<time>-<commit>[-dirty].json")
     parser.add_argument("--against", type=Path, help="compare with this file; else with the last one in benchmarks/")
     options = parser.parse_args()
-
-    console = Console(width=150)
     groups = [options.only] if options.only else list(GROUPS)
     try:
         # Before anything is measured: a wrong path should not cost minutes.
@@ -182,46 +206,31 @@ def main() -> None:
     name = f"{started:%Y-%m-%d_%H-%M-%S}-{tree['commit']}{'-dirty' if tree['dirty'] else ''}.json"
     out = options.out or RESULTS / name
     out.parent.mkdir(parents=True, exist_ok=True)
-    load = {"start": os.getloadavg()[0]}
-    versions = ", ".join(f"{key} {value}" for key, value in machine.items() if key not in ("cpu", "cores"))
-    console.print(
-        f"tdr {tree['commit']}, {machine['cpu']}, {machine['cores']} cores, {versions}; load {load['start']:.1f}"
-    )
-    if tree["dirty"]:
-        console.print(f"[bold]DIRTY TREE[/]: not what was committed: {', '.join(tree['dirty'])}")
 
-    if load["start"] > 0.5 * (os.cpu_count() or 1):
-        console.print("[bold]BUSY MACHINE[/]: times are larger than they need be, and differ by chance from run to run")
-
-    cases: dict[str, CaseResult] = {}
-    figures: list[Figure] = []
-    with tempfile.TemporaryDirectory() as cache:
-        suite = Suite(options.quick, Path(cache))
-        for group in groups:
-            results = list(GROUPS[group](suite))
-            measured = [result for result in results if isinstance(result, CaseResult)]
-            if measured:
-                console.print(case_table(group, measured))
-            cases |= {result.case.label: result for result in measured}
-            figures += [result for result in results if isinstance(result, Figure)]
-    if figures:
-        console.print(figure_table(figures))
+    console = Console(width=150)
+    load = os.getloadavg()[0]
+    print_header(console, tree, machine, load)
+    cases, figures = measure(console, groups, options.quick)
     result = {
         "tree": tree,
         "machine": machine,
         "started": started.isoformat(timespec="seconds"),
         "seconds": (datetime.datetime.now() - started).total_seconds(),
-        "load": {**load, "end": os.getloadavg()[0]},
+        "load": {"start": load, "end": os.getloadavg()[0]},
         "quick": options.quick,
         "groups": groups,
-        "cases": [case.as_json() for case in cases.values()],
+        "cases": [case.as_json() for case in cases],
         "figures": [figure.as_json() for figure in figures],
     }
     out.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    if cases:
+        console.print(case_table(cases))
+    if figures:
+        console.print(figure_table(figures))
     if previous is not None:
         print_changes(console, *previous, result)
-    missed = [figure.name for figure in figures if not figure.met] + [c.case.label for c in cases.values() if c.error]
-    console.print(f"{result['seconds']:.0f} s, load {result['load']['end']:.1f} at the end; written to {out}")
+    console.print(f"{result['seconds']:.0f} s, load {os.getloadavg()[0]:.1f} at the end; written to {out}")
+    missed = [figure.name for figure in figures if not figure.met] + [case.case.label for case in cases if case.error]
     if missed:
         console.print(f"{len(missed)} fall short: {'; '.join(missed)}")
         sys.exit(1)

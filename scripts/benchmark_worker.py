@@ -143,8 +143,11 @@ class Session:
 
     @cached_property
     def _embree_scene(self) -> Any:
-        from embreex.mesh_construction import TriangleMesh
-        from embreex.rtcore_scene import EmbreeScene
+        try:
+            from embreex.mesh_construction import TriangleMesh
+            from embreex.rtcore_scene import EmbreeScene
+        except ImportError as error:
+            raise tdr.InputError('embreex must be installed; it is not. Run: pip install -e ".[bench]"') from error
 
         scene = EmbreeScene()
         TriangleMesh(scene, self.pipeline.mesh.vertices.astype(np.float32), self.pipeline.mesh.triangles.copy())
