@@ -105,12 +105,18 @@ def case_table(results: Sequence[CaseResult]) -> Table:
 
 def figure_table(figures: Sequence[Figure]) -> Table:
     """The figures and their verdicts."""
-    table = Table("figure", "measured", "target", "", "")
+    table = Table("figure", "measured", "+/- %", "target", "", "")
     for figure in figures:
         value = "-" if figure.value is None else f"{figure.value:.3g} {figure.unit}".rstrip()
+        deviation = f"{100 * spread(figure.values):.0f}" if len(figure.values) > 1 else ""
         verdict = figure.verdict if figure.met else f"[bold red]{figure.verdict}[/]"
         table.add_row(
-            figure.name, value, f"{figure.sign} {figure.target:g} {figure.unit}".rstrip(), verdict, figure.note
+            figure.name,
+            value,
+            deviation,
+            f"{figure.sign} {figure.target:g} {figure.unit}".rstrip(),
+            verdict,
+            figure.note,
         )
     return table
 
