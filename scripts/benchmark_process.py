@@ -17,7 +17,7 @@ from typing import Any
 from benchmark_results import Case, CaseResult, StageResult, bytes_moved
 
 ROOT = Path(__file__).resolve().parents[1]
-STAGES = ("visibility", "render", "jacobian")
+STAGES = ("visibility", "surface", "shade", "render", "jacobian")
 # What fits into this many seconds is repeated more often than it must be, at most MOST_REPEATS times.
 SECONDS = 1.0
 MOST_REPEATS = 31

@@ -168,7 +168,7 @@ def bytes_moved(stage: str, sizes: Mapping[str, int]) -> dict[str, int]:
     """What a stage must at least read and write: each array once, whatever the kernels do in between.
 
     Args:
-        stage: ``visibility``, ``render`` or ``jacobian``.
+        stage: ``visibility``, ``surface``, ``shade``, ``render`` (these two) or ``jacobian``.
         sizes: ``pixels``, ``covered``, ``vertices``, ``triangles``, ``normals``, ``columns`` (of the Jacobian, without
             the cotangents), ``moves`` (1 if a pose is among the parameters) and ``real`` (bytes of a number).
 
@@ -183,6 +183,10 @@ def bytes_moved(stage: str, sizes: Mapping[str, int]) -> dict[str, int]:
     seen = 8 * covered  # the list of covered pixels, and the triangle that each sees
     if stage == "visibility":
         return {"mesh": positions, "depths": 16 * pixels, "ids": 4 * pixels, "list": 4 * covered}
+    if stage == "surface":
+        return {"mesh": mesh, "seen": seen, "G-buffer": g_buffer}
+    if stage == "shade":
+        return {"G-buffer": g_buffer, "image": 3 * real * pixels}
     if stage == "render":
         return {"mesh": mesh, "seen": seen, "G-buffer": 2 * g_buffer, "image": 3 * real * pixels}
     source = {"mesh": mesh, "seen": seen} if sizes["moves"] else {"G-buffer": g_buffer}

@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 class Session:
     """A case, and what can be timed in it: each method of :attr:`TIMED`."""
 
-    TIMED = ("visibility", "render", "jacobian", "loop", "plain", "embree", "run", "checked_run")
+    TIMED = ("visibility", "surface", "shade", "render", "jacobian", "loop", "plain", "embree", "run", "checked_run")
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -54,6 +54,14 @@ class Session:
     def visibility(self) -> None:
         """Find the triangle that each pixel sees."""
         self.pipeline.find_visible()
+
+    def surface(self) -> None:
+        """Compute the G-buffer."""
+        self.pipeline.compute_surface()
+
+    def shade(self) -> None:
+        """Shade it."""
+        self.pipeline.shade()
 
     def render(self) -> None:
         """Compute the G-buffer and shade it."""

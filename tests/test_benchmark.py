@@ -95,7 +95,9 @@ def test_the_bytes_of_a_stage_are_those_of_the_arrays_that_it_reads_and_writes()
     single, double = ({**sizes, "real": real} for real in (4, 8))
     assert bytes_moved("visibility", single) == {"mesh": 4 * 24 + 2 * 12, "depths": 1600, "ids": 400, "list": 40}
     assert bytes_moved("visibility", double) == bytes_moved("visibility", single)
-    assert bytes_moved("render", double)["G-buffer"] == 2 * 10 * 9 * 8
+    assert bytes_moved("surface", double)["G-buffer"] == 10 * 9 * 8
+    render = sum(bytes_moved("render", double).values())
+    assert render == sum(sum(bytes_moved(stage, double).values()) for stage in ("surface", "shade"))
     assert bytes_moved("jacobian", single) == {"G-buffer": 360, "columns": 120, "copies": 100 * (2 * 12 + 8)}
     assert "G-buffer" not in bytes_moved("jacobian", {**single, "moves": 1})
 
