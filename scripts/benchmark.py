@@ -1,166 +1,245 @@
-"""How long things take, as ratios inside one run: ``python scripts/benchmark.py``.
+"""How long things take, and whether that got better or worse: ``python scripts/benchmark.py``.
 
-Warm, medians of ``--repeats``. The scene is the default sphere of 5,120 triangles under one light. Prints a table, and
-for each target whether it is met.
+Prints tables, writes all of it to a JSON file and compares it with the previous one. Exits with 1 if a target is
+missed. Sweeps start from a sphere of 5,120 triangles under one light at 1024 x 1024, derivatives by light.direction,
+f32, two threads. Times are warm and medians; what is compared takes turns, and a ratio is the median over neighbours.
+"/ copy" is how many times as long a stage takes as a copy that moves as many bytes as the stage must at least read and
+write, in the same process and with as many threads.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
+import importlib.metadata
+import json
+import os
 import platform
-import runpy
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-import tdr
-from tdr.config import CheckConfig, CheckMode, Config, JacobianConfig, LightConfig, Method, Precision
-from tdr.jacobian import differentiate
-from tdr.pipeline import Pipeline
-from tdr.timing import Stopwatch
+from benchmark_groups import GROUPS, Suite
+from benchmark_results import DEVIATIONS, LEAST_NOISE, NOISE_OF_ONE, CaseResult, Figure, changes, spread
 
 ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks"
+PACKAGES = ("taichi", "numpy", "hydra-core", "mlflow", "embreex")
 
 
-def median(function: Callable[[], object], repeats: int) -> float:
-    """The median time of a call in seconds, after one call that does not count."""
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times))
+def describe_tree() -> dict[str, Any]:
+    """The commit, and which tracked or new files differ from it."""
 
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.rstrip()
 
-def sphere(resolution: int) -> Pipeline:
-    """The default scene, rendered once."""
-    lights = tdr.DirectionalLightArray(direction=[[1, -1, -1]])
-    pipeline = tdr.Pipeline(tdr.TriangleMesh.sphere(4), light_array=lights, resolution=(resolution, resolution))
-    pipeline.forward()
-    return pipeline
-
-
-def measure_stages(resolution: int, repeats: int) -> dict[str, float]:
-    """Seconds of visibility, plain render and Jacobians at one resolution."""
-    pipeline = sphere(resolution)
-    light = JacobianConfig()
-    everything = JacobianConfig(parameters="all")
     return {
-        "visibility": median(pipeline.find_visible, repeats),
-        "render": median(pipeline.render, repeats),
-        "light.direction": median(lambda: differentiate(pipeline, light), repeats),
-        "all": median(lambda: differentiate(pipeline, everything), repeats),
+        "commit": git("rev-parse", "--short", "HEAD") or "unknown",
+        "dirty": [line[3:] for line in git("status", "--porcelain").splitlines()],
     }
 
 
-def measure_loop(resolution: int, repeats: int) -> tuple[float, float]:
-    """Seconds of the batched Jacobian of light.direction, and of the loop (once: it is slow)."""
-    pipeline = sphere(resolution)
-    batched = median(lambda: differentiate(pipeline, JacobianConfig()), repeats)
-    start = time.perf_counter()
-    differentiate(pipeline, JacobianConfig(method=Method.loop))
-    return batched, time.perf_counter() - start
+def describe_machine() -> dict[str, Any]:
+    """What the times depend on beside the code."""
+    model = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        lines = information.read_text().splitlines()
+        model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), model)
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "none"
+    return {"cpu": model, "cores": os.cpu_count(), "python": platform.python_version(), **versions}
 
 
-def measure_check(parameters: str | list[str], repeats: int) -> tuple[float, float, float]:
-    """A whole warm run at 512 x 512 with everything that it writes, without a check and with a quick one.
+def case_table(results: Sequence[CaseResult]) -> Table:
+    """The stages of the cases."""
+    table = Table(
+        "case",
+        "stage",
+        "ms",
+        "+/- %",
+        "ns/pixel",
+        "bytes/pixel",
+        "of which",
+        "/ copy",
+        "peak MB",
+        "compile s",
+        "cached s",
+    )
+    for column in table.columns[2:]:
+        column.justify = "right"
+    table.columns[6].justify = "left"
+    for result in results:
+        if result.error is not None:
+            table.add_row(result.case.label, f"FAILED: {result.error}")
+        for i, (stage, times) in enumerate(result.stages.items()):
+            median = statistics.median(times.seconds)
+            moved = {what: size / max(result.covered, 1) for what, size in times.moved.items()}
+            row = [
+                result.case.label if i == 0 else "",
+                stage,
+                f"{1e3 * median:.2f}",
+                f"{100 * spread(times.seconds):.0f}",
+                f"{1e9 * median / max(result.covered, 1):.1f}",
+                f"{sum(moved.values()):.0f}",
+                ", ".join(f"{what} {size:.0f}" for what, size in moved.items()),
+                f"{times.over_copy:.1f}",
+            ]
+            if i == 0:
+                row.append(f"{result.peak_bytes / 1e6:.0f}")
+                row += [f"{s:.2f}" if s else "" for s in (result.compile_cold, result.compile_cached)]
+            table.add_row(*row, end_section=i == len(result.stages) - 1)
+    return table
 
-    The two take turns, so that what else the machine does slows both down alike.
 
-    Returns:
-        The median seconds of each, and the median of the ratios of neighbours.
+def figure_table(figures: Sequence[Figure]) -> Table:
+    """The figures and their verdicts."""
+    table = Table("figure", "measured", "+/- %", "target", "", "")
+    for figure in figures:
+        value = "-" if figure.value is None else f"{figure.value:.3g} {figure.unit}".rstrip()
+        deviation = f"{100 * spread(figure.values):.0f}" if len(figure.values) > 1 else ""
+        verdict = figure.verdict if figure.met else f"[bold red]{figure.verdict}[/]"
+        table.add_row(
+            figure.name,
+            value,
+            deviation,
+            f"{figure.sign} {figure.target:g} {figure.unit}".rstrip(),
+            verdict,
+            figure.note,
+        )
+    return table
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """The content of a result file.
+
+    Raises:
+        ValueError: if it is none.
     """
-    run = runpy.run_path(str(ROOT / "experiments" / "jacobian.py"))["run"]
-    times = np.empty((repeats + 1, 2))
-    for turn in times:
-        for i, mode in enumerate((CheckMode.off, CheckMode.quick)):
-            config = Config(
-                light=LightConfig(direction=[[1.0, -1.0, -1.0]]),
-                jacobian=JacobianConfig(parameters=parameters),
-                check=CheckConfig(mode),
-            )
-            with tempfile.TemporaryDirectory() as folder:
-                start = time.perf_counter()
-                run(config, Path(folder), Stopwatch())
-                turn[i] = time.perf_counter() - start
-    off, quick = times[1:].T  # the first turn does not count
-    return float(np.median(off)), float(np.median(quick)), float(np.median(quick / off))
+    result = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(result, dict) or not {"groups", "tree", "machine", "load", "cases", "figures"} <= result.keys():
+        raise ValueError("it is no result file of this command")
+    return result
 
 
-def measure_command(repeats: int) -> tuple[float, float]:
-    """Seconds of the main command at 256 x 256 with kernels cached, and of the bare imports."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            str(ROOT / "experiments" / "jacobian.py"),
-            "light=tilted",
-            "image.width=256",
-            "image.height=256",
-            f"hydra.run.dir={folder}/run",
-            f"tracking.uri=sqlite:///{folder}/mlflow.db",
-        ]
-        imports = [sys.executable, "-c", "import taichi, hydra, trimesh, mlflow"]
+def find_previous(groups: Sequence[str]) -> tuple[Path, dict[str, Any]] | None:
+    """The last result file that has all of some groups, and its content."""
+    for path in sorted(RESULTS.glob("*.json"), reverse=True):
+        result = read_result(path)
+        if set(groups) <= set(result["groups"]):
+            return path, result
+    return None
 
-        def run(arguments: list[str]) -> None:
-            subprocess.run(arguments, check=True, capture_output=True, cwd=folder)
 
-        return median(lambda: run(command), repeats), median(lambda: run(imports), repeats)
+def print_changes(console: Console, previous: Path, before: dict[str, Any], result: dict[str, Any]) -> None:
+    """Say what got slower and what got faster than in an earlier result file."""
+    console.print(
+        f"\nagainst {previous}: {before['tree']['commit']}{' (DIRTY)' if before['tree']['dirty'] else ''}, load "
+        f"{before['load']['start']:.1f} to {before['load']['end']:.1f}"
+    )
+    for key, value in result["machine"].items():
+        if before["machine"][key] != value:
+            console.print(f"[bold]{key} differs: {before['machine'][key]} then, {value} now[/]")
+    found = changes(before, result)
+    for title, chosen in (
+        ("got slower or larger", [change for change in found if change.is_worse]),
+        ("got faster or smaller", [change for change in reversed(found) if change.is_better]),
+    ):
+        table = Table(title, "before", "after", "times", "noise")
+        for change in chosen:
+            numbers = f"{change.before:.4g}", f"{change.after:.4g}", f"{change.after / change.before:.2f}"
+            table.add_row(change.name, *numbers, f"{100 * change.noise:.0f} %")
+        console.print(table if chosen else f"nothing {title}")
+    console.print(
+        f"{len(found)} measurements compared. A change counts beyond its noise: {DEVIATIONS:g} standard deviations of "
+        f"the repeats of both, at least {100 * LEAST_NOISE:g} %; {100 * NOISE_OF_ONE:g} % of what is measured once."
+    )
+
+
+def print_header(console: Console, tree: dict[str, Any], machine: dict[str, Any], load: float) -> None:
+    """Say what is measured, and where."""
+    versions = ", ".join(f"{key} {value}" for key, value in machine.items() if key not in ("cpu", "cores"))
+    console.print(f"tdr {tree['commit']}, {machine['cpu']}, {machine['cores']} cores, {versions}; load {load:.1f}")
+    if tree["dirty"]:
+        console.print(f"[bold]DIRTY TREE[/]: not as committed: {', '.join(tree['dirty'])}")
+    if load > 0.5 * machine["cores"]:
+        console.print("[bold]BUSY MACHINE[/]: times are longer than they need be, and differ by chance from run to run")
+
+
+def measure(console: Console, groups: Sequence[str], quick: bool) -> tuple[list[CaseResult], list[Figure]]:
+    """Measure groups; a case that several have is measured and listed once."""
+    cases: dict[str, CaseResult] = {}
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory() as cache:
+        suite = Suite(quick, Path(cache))
+        for group in groups:
+            with console.status(f"measuring {group}"):
+                for result in GROUPS[group](suite):
+                    if isinstance(result, Figure):
+                        figures.append(result)
+                    else:
+                        cases[result.case.label] = result
+    return list(cases.values()), figures
 
 
 def main() -> None:
-    """Measure, print the tables, and exit with 1 if a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=11)
-    repeats = parser.parse_args().repeats
-    console = Console(width=110)
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
-    console.print(f"tdr {commit.stdout.strip() or 'unknown'}, {platform.processor() or platform.machine()}, f32, ms")
+    """Measure, print, compare, and exit with 1 if a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few cases and most figures, in two to three minutes")
+    parser.add_argument("--only", choices=GROUPS, metavar="NAME", help=f"one group: {', '.join(GROUPS)}")
+    parser.add_argument("--out", type=Path, help="the result file; else benchmarks/<time>-<commit>[-dirty].json")
+    parser.add_argument("--against", type=Path, help="compare with this file; else with the last one in benchmarks/")
+    options = parser.parse_args()
+    groups = [options.only] if options.only else list(GROUPS)
+    try:
+        # Before anything is measured: a wrong path should not cost minutes.
+        against: Path | None = options.against
+        previous = find_previous(groups) if against is None else (against, read_result(against))
+    except (OSError, ValueError) as error:
+        parser.error(f"--against must name a result file, and {RESULTS} must hold nothing else; got {error}.")
+    tree, machine, started = describe_tree(), describe_machine(), datetime.datetime.now()
+    name = f"{started:%Y-%m-%d_%H-%M-%S}-{tree['commit']}{'-dirty' if tree['dirty'] else ''}.json"
+    out = options.out or RESULTS / name
+    out.parent.mkdir(parents=True, exist_ok=True)
 
-    tdr.start(Precision.f32)
-    stages = {resolution: measure_stages(resolution, repeats) for resolution in (256, 512, 1024)}
-    table = Table("resolution", *next(iter(stages.values())))
-    for resolution, times in stages.items():
-        table.add_row(str(resolution), *(f"{1e3 * seconds:.2f}" for seconds in times.values()))
-    console.print(table)
-    batched, loop = measure_loop(128, repeats)
-    console.print(f"128 x 128: batched {1e3 * batched:.2f} ms, loop {1e3 * loop:.0f} ms")
-    parameters: dict[str, str | list[str]] = {"light.direction": ["light.direction"], "all": "all"}
-    checks = {name: measure_check(chosen, max(9, repeats)) for name, chosen in parameters.items()}
-    for name, (off, quick, ratio) in checks.items():
-        console.print(
-            f"whole run at 512 x 512, {name}: {1e3 * off:.0f} ms without, {1e3 * quick:.0f} ms with check=quick; "
-            f"ratio {ratio:.2f}"
-        )
-    command, imports = measure_command(max(9, repeats))
-    console.print(f"main command at 256 x 256, second start: {command:.2f} s; bare imports {imports:.2f} s")
-
-    at = stages[1024]
-    ratios = [
-        ("Jacobian of light.direction / plain render, 1024", at["light.direction"] / at["render"], "<=", 2.0),
-        ("Jacobian of all parameters / plain render, 1024", at["all"] / at["render"], "<=", 4.5),
-        ("visibility / plain render, 1024", at["visibility"] / at["render"], "<=", 0.5),
-        ("plain render, 1024 / 512", at["render"] / stages[512]["render"], "<=", 4.6),
-        ("Jacobian, 1024 / 512", at["light.direction"] / stages[512]["light.direction"], "<=", 4.6),
-        ("loop / batched, 128", loop / batched, ">=", 1000.0),
-        *((f"run with / without check=quick, {name}", ratio, "<=", 1.5) for name, (_, _, ratio) in checks.items()),
-        ("main command / bare imports", command / imports, "<=", 2.0),
-    ]
-    table = Table("ratio", "measured", "target", "")
-    missed = 0
-    for name, ratio, sign, target in ratios:
-        met = ratio <= target if sign == "<=" else ratio >= target
-        missed += not met
-        table.add_row(name, f"{ratio:.2f}", f"{sign} {target:g}", "pass" if met else "FALL SHORT")
-    console.print(table)
-    sys.exit(1 if missed else 0)
+    console = Console(width=150)
+    load = os.getloadavg()[0]
+    print_header(console, tree, machine, load)
+    cases, figures = measure(console, groups, options.quick)
+    result = {
+        "tree": tree,
+        "machine": machine,
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": (datetime.datetime.now() - started).total_seconds(),
+        "load": {"start": load, "end": os.getloadavg()[0]},
+        "quick": options.quick,
+        "groups": groups,
+        "cases": [case.as_json() for case in cases],
+        "figures": [figure.as_json() for figure in figures],
+    }
+    out.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    if cases:
+        console.print(case_table(cases))
+    if figures:
+        console.print(figure_table(figures))
+    if previous is not None:
+        print_changes(console, *previous, result)
+    console.print(f"{result['seconds']:.0f} s, load {os.getloadavg()[0]:.1f} at the end; written to {out}")
+    missed = [figure.name for figure in figures if not figure.met] + [case.case.label for case in cases if case.error]
+    if missed:
+        console.print(f"{len(missed)} fall short: {'; '.join(missed)}")
+        sys.exit(1)
 
 
 if __name__ == "__main__":
