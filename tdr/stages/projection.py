@@ -5,7 +5,7 @@ import taichi as ti
 from tdr.stages.edges import Pixel, Triangle
 
 # Vertices that share the constants of a projection.
-BLOCK = 32
+BLOCK = 16
 # What stands in place of the depth of a vertex behind the near plane (1 - depth_ndc is at most 2 in front of it).
 BEHIND = 4.0
 

@@ -13,8 +13,8 @@ from tdr.stages.camera import Camera
 from tdr.stages.edges import RUN, bounding_box, covers, depth_at, draw_rows, key_of, signed_area
 from tdr.stages.projection import Corners, Vertex, corners_of, grain, is_across, num_parts, part_of, project_vertices
 
-# Triangles that are sorted before they are drawn.
-BLOCK = 32
+# Triangles that are sorted before they are drawn. More are hardly faster, and take long to compile.
+BLOCK = 16
 # A triangle whose bounding box has more pixels is left to a second pass, which shares it out among the threads.
 LARGE = 4096
 # Rows and columns in which one thread draws all large triangles; their keys fit into a processor's second cache.
