@@ -31,7 +31,7 @@ from tdr.finite_difference import (
 from tdr.jacobian_images import JacobianImages
 from tdr.parameters import Column, Reads
 from tdr.pipeline import Pipeline
-from tdr.stages.rasterizer import project_vertices
+from tdr.stages.projection import BEHIND, project_vertices
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -211,10 +211,10 @@ def _typical(reference: Array, tolerance: Array, image: Array, units: Array) -> 
 
 
 def project(pipeline: Pipeline) -> Array:
-    """The mesh's vertices on the image, (V, 2): x and y in pixels from the top left corner."""
+    """The mesh's vertices on the image, (V, 2): x and y in pixels from the top left corner; 0 behind the near plane."""
     height, width = pipeline.resolution
     settings, placement = pipeline.camera.settings, pipeline.placement
-    clip, pixel = np.empty((pipeline.mesh.num_vertices, 4)), np.empty((pipeline.mesh.num_vertices, 3))
+    positions, depths_behind = np.empty((pipeline.mesh.num_vertices, 4)), np.empty(pipeline.mesh.num_vertices)
     project_vertices(
         pipeline.mesh.vertices,
         np.array([placement.scale, *placement.translation], dtype=np.float64),
@@ -231,10 +231,10 @@ def project(pipeline: Pipeline) -> Array:
         type(pipeline.camera),
         height,
         width,
-        clip,
-        pixel,
+        positions,
+        depths_behind,
     )
-    return pixel[:, :2]
+    return np.where(positions[:, 2:3] == BEHIND, 0.0, positions[:, :2])
 
 
 class Surroundings:

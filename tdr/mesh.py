@@ -217,14 +217,23 @@ def _is_degenerate(corners: FloatArray) -> npt.NDArray[np.bool_]:
 
 
 def _subdivide(vertices: FloatArray, triangles: IntArray) -> tuple[FloatArray, IntArray]:
-    """Split every triangle into 4 at the midpoints of its edges; neighbours share them."""
+    """Split every triangle into 4 at the midpoints of its edges; neighbours share them.
+
+    The vertices are in the order in which the triangles use them, so that what is read together lies together.
+    """
     edges = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     keys, edge_ids = np.unique(edges[:, 0] * len(vertices) + edges[:, 1], return_inverse=True)
     start, end = np.divmod(keys, len(vertices))
     a, b, c = triangles.T
     ab, bc, ca = len(vertices) + edge_ids.reshape(-1, 3).T
-    split = np.array([[a, ab, ca], [ab, b, bc], [ca, bc, c], [ab, bc, ca]])
-    return np.concatenate([vertices, 0.5 * (vertices[start] + vertices[end])]), split.transpose(2, 0, 1).reshape(-1, 3)
+    split = np.array([[a, ab, ca], [ab, b, bc], [ca, bc, c], [ab, bc, ca]]).transpose(2, 0, 1).reshape(-1, 3)
+    vertices = np.concatenate([vertices, 0.5 * (vertices[start] + vertices[end])])
+    first_use = np.empty(len(vertices), dtype=np.int64)
+    first_use[split.reshape(-1)[::-1]] = np.arange(split.size)[::-1]
+    order = np.argsort(first_use)
+    new_ids = np.empty_like(order)
+    new_ids[order] = np.arange(len(order))
+    return vertices[order], new_ids[split]
 
 
 def _tube(segments: int, sides: int, *, p: int, q: int, radius: float) -> tuple[FloatArray, IntArray]:

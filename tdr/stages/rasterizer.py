@@ -10,24 +10,15 @@ import taichi as ti
 
 from tdr.mesh import TriangleMesh
 from tdr.stages.camera import Camera
-from tdr.stages.transforms import model_to_world, world_to_view
+from tdr.stages.edges import RUN, bounding_box, covers, depth_at, draw_rows, key_of, signed_area
+from tdr.stages.projection import Corners, Vertex, corners_of, grain, is_across, num_parts, part_of, project_vertices
 
+# Triangles that are sorted before they are drawn. More are hardly faster, and take long to compile.
+BLOCK = 16
 # A triangle whose bounding box has more pixels is left to a second pass, which shares it out among the threads.
 LARGE = 4096
-# Rows of a large triangle that one thread draws at a time.
-STRIP = 16
-# What stands in place of the depth of a vertex behind the near plane (1 - depth_ndc is at most 2 in front of it).
-BEHIND = 4.0
-# By how much, in pixels, the computed end of a row may be off; the edge function decides about what lies within.
-SLACK = 0.01
-# Along an edge that is flatter than this the end of a row is not computed, because rounding would exceed the slack.
-FLATTEST = 1e-6
-
-Edge = ti.types.struct(x=ti.f64, y=ti.f64, dx=ti.f64, dy=ti.f64, sign=ti.f64, least=ti.f64, slope=ti.f64, side=ti.i32)
-Box = ti.types.struct(first_row=ti.i32, last_row=ti.i32, first_column=ti.i32, last_column=ti.i32)
-Corner = ti.types.vector(4, ti.f64)
-Pixel = ti.types.vector(3, ti.f64)
-Triangle = ti.types.struct(p=Pixel, q=Pixel, r=Pixel)
+# Rows and columns in which one thread draws all large triangles; their keys fit into a processor's second cache.
+TILE = (16, 1024)
 
 
 class TriangleRasterizer:
@@ -46,6 +37,7 @@ class TriangleRasterizer:
     Attributes:
         triangle_id_buffer: (H, W) int32, -1 for background.
         pixels: (N,) int32, the covered pixels as row * W + column, in that order.
+        triangle_ids: (N,) int32, the triangle that each of them sees.
 
     Source: Pineda 1988, "A parallel algorithm for polygon rasterization" (edge functions).
     """
@@ -53,8 +45,13 @@ class TriangleRasterizer:
     def __init__(self, height: int, width: int) -> None:
         self.triangle_id_buffer = np.full((height, width), -1, dtype=np.int32)
         self.pixels = np.empty(0, dtype=np.int32)
+        self.triangle_ids = np.empty(0, dtype=np.int32)
         self._keys = np.zeros((height, width), dtype=np.uint64)
+        self._first_columns = np.empty(height, dtype=np.int32)
         self._row_counts = np.zeros(height, dtype=np.int64)
+        self._positions = np.empty((0, 4))
+        self._depths_behind = np.empty(0)
+        self._large = np.empty(0, dtype=np.int32)
 
     def forward(
         self,
@@ -65,7 +62,7 @@ class TriangleRasterizer:
         camera: type[Camera],
         cull_back_faces: bool,
     ) -> None:
-        """Fill ``triangle_id_buffer`` and ``pixels``.
+        """Fill ``triangle_id_buffer``, ``pixels`` and ``triangle_ids``.
 
         Args:
             mesh: the mesh, object space.
@@ -76,308 +73,171 @@ class TriangleRasterizer:
             cull_back_faces: whether triangles whose clockwise side is seen are left out.
         """
         height, width = self.triangle_id_buffer.shape
-        clip = np.empty((mesh.num_vertices, 4))
-        pixel = np.empty((mesh.num_vertices, 3))
-        project_vertices(mesh.vertices, model, rotations, view, camera, height, width, clip, pixel)
+        # Kept from frame to frame: fresh memory is slow where it is touched first.
+        if len(self._positions) != mesh.num_vertices or len(self._large) != mesh.num_triangles:
+            self._positions = np.empty((mesh.num_vertices, 4))
+            self._depths_behind = np.empty(mesh.num_vertices)
+            self._large = np.empty(mesh.num_triangles, dtype=np.int32)
+        vertices = (self._positions, self._depths_behind)
+        project_vertices(mesh.vertices, model, rotations, view, camera, height, width, *vertices)
         id_bits = mesh.num_triangles.bit_length()
-        large = np.empty(mesh.num_triangles, dtype=np.int32)
         num_large = np.zeros(1, dtype=np.int32)
-        for num_strips in (0, -(-height // STRIP)):
-            draw(clip, pixel, mesh.triangles, cull_back_faces, id_bits, self._keys, large, num_large, num_strips)
-        resolve(self._keys, id_bits, self.triangle_id_buffer, self._row_counts)
+        common = (*vertices, mesh.triangles, cull_back_faces, id_bits, self._keys, self._large, num_large)
+        draw_small(*common)
+        if num_large[0] > 0:
+            draw_large(*common)
+        rows = (self._first_columns, self._row_counts)
+        resolve(self._keys, id_bits, self.triangle_id_buffer, *rows)
         row_ends = np.cumsum(self._row_counts)
         self.pixels = np.empty(int(row_ends[-1]), dtype=np.int32)
-        list_covered(self.triangle_id_buffer, row_ends - self._row_counts, self.pixels)
+        self.triangle_ids = np.empty_like(self.pixels)
+        list_covered(self.triangle_id_buffer, *rows, row_ends, self.pixels, self.triangle_ids)
 
 
 @ti.func
-def above_near(corner):
-    """How far a clip-space corner is in front of the near plane, in clip units."""
-    return corner[2] + corner[3]
-
-
-@ti.func
-def to_pixel(corner, height, width):
-    """(x, y) in pixels from the image's top left corner, and 1 - depth_ndc: 2 at the near plane, 0 at the far one."""
-    x = (0.5 * corner[0] / corner[3] + 0.5) * width
-    y = (0.5 - 0.5 * corner[1] / corner[3]) * height
-    return ti.Vector([x, y, (corner[3] - corner[2]) / corner[3]], ti.f64)
+def pixel_of(entry, box):
+    """The row and the column of an entry of the lists in :func:`draw_small`."""
+    return box.first_row + ((entry >> 1) & 1), box.first_column + (entry & 1)
 
 
 @ti.kernel
-def project_vertices(
-    vertices: ti.types.ndarray(dtype=ti.f64, ndim=2),
-    model: ti.types.ndarray(dtype=ti.f64, ndim=1),
-    rotations: ti.types.ndarray(dtype=ti.f64, ndim=3),
-    view: ti.types.ndarray(dtype=ti.f64, ndim=1),
-    camera: ti.template(),
-    height: ti.i32,
-    width: ti.i32,
-    positions_clip: ti.types.ndarray(dtype=ti.f64, ndim=2),
-    positions_pixel: ti.types.ndarray(dtype=ti.f64, ndim=2),
-):
-    """Transform vertices to clip space and on to pixels.
-
-    Args:
-        vertices: (V, 3) object space.
-        model: (4,) scale and translation of the mesh.
-        rotations: (2, 3, 3) of the mesh and of the camera.
-        view: (7,) camera position, the extent of its view, the aspect ratio, near and far.
-        camera: the camera's class.
-        height: rows of the image.
-        width: columns of the image.
-        positions_clip: (V, 4), written.
-        positions_pixel: (V, 3), written; see :func:`to_pixel`. The depth of a vertex behind the near plane is BEHIND.
-    """
-    for v in range(vertices.shape[0]):
-        model_rotation = ti.Matrix([[rotations[0, i, j] for j in range(3)] for i in range(3)], ti.f64)
-        camera_rotation = ti.Matrix([[rotations[1, i, j] for j in range(3)] for i in range(3)], ti.f64)
-        world = model_to_world(
-            ti.Vector([vertices[v, i] for i in range(3)], ti.f64),
-            model_rotation,
-            model[0],
-            ti.Vector([model[1 + i] for i in range(3)], ti.f64),
-        )
-        position = world_to_view(world, camera_rotation, ti.Vector([view[i] for i in range(3)], ti.f64))
-        clip = camera.view_to_clip(position, view[3], view[4], view[5], view[6])
-        for i in ti.static(range(4)):
-            positions_clip[v, i] = clip[i]
-        pixel = ti.Vector([0.0, 0.0, ti.static(BEHIND)], ti.f64)
-        if above_near(clip) >= 0.0:
-            pixel = to_pixel(clip, height, width)
-        for i in ti.static(range(3)):
-            positions_pixel[v, i] = pixel[i]
-
-
-@ti.func
-def cut(inside, outside):
-    """Where an edge crosses the near plane; always taken from the inside, so neighbours get the same point."""
-    d = above_near(inside)
-    return inside + d / (d - above_near(outside)) * (outside - inside)
-
-
-@ti.func
-def num_parts(positions_pixel: ti.template(), triangles: ti.template(), t):
-    """How many triangles are left of triangle t in front of the near plane: 0, 1 or 2."""
-    behind = 0
-    for i in ti.static(range(3)):
-        if positions_pixel[triangles[t, i], 2] == ti.static(BEHIND):
-            behind += 1
-    parts = 1
-    if behind == 1:
-        parts = 2
-    elif behind == 3:
-        parts = 0
-    return parts
-
-
-@ti.func
-def part_of(
-    positions_clip: ti.template(), positions_pixel: ti.template(), triangles: ti.template(), t, part, height, width
-):
-    """One of the triangles that are left of triangle t in front of the near plane, in pixels."""
-    i = triangles[t, 0]
-    j = triangles[t, 1]
-    k = triangles[t, 2]
-    triangle = Triangle(
-        Pixel(positions_pixel[i, 0], positions_pixel[i, 1], positions_pixel[i, 2]),
-        Pixel(positions_pixel[j, 0], positions_pixel[j, 1], positions_pixel[j, 2]),
-        Pixel(positions_pixel[k, 0], positions_pixel[k, 1], positions_pixel[k, 2]),
-    )
-    behind = ti.static(BEHIND)
-    if triangle.p[2] == behind or triangle.q[2] == behind or triangle.r[2] == behind:
-        a = Corner(*[positions_clip[i, n] for n in ti.static(range(4))])
-        b = Corner(*[positions_clip[j, n] for n in ti.static(range(4))])
-        c = Corner(*[positions_clip[k, n] for n in ti.static(range(4))])
-        in_a = above_near(a) >= 0.0
-        in_b = above_near(b) >= 0.0
-        in_c = above_near(c) >= 0.0
-        # Turn the triangle until a is the corner that stands alone on its side of the plane.
-        if in_b != in_a and in_b != in_c:
-            a, b, c = b, c, a
-        elif in_c != in_a and in_c != in_b:
-            a, b, c = c, a, b
-        if above_near(a) >= 0.0:
-            b = cut(a, b)
-            c = cut(a, c)
-        elif part == 0:
-            a = cut(b, a)
-        else:
-            kept = c
-            first = cut(b, a)
-            b = c
-            c = cut(kept, a)
-            a = first
-        triangle = Triangle(to_pixel(a, height, width), to_pixel(b, height, width), to_pixel(c, height, width))
-    return triangle
-
-
-@ti.func
-def make_edge(p, q):
-    """The edge from p to q of a triangle that lies on its positive side, in pixels.
-
-    The end points are sorted, so that the neighbour, which sees the edge the other way round, computes the same
-    numbers with the other sign. Points on the edge belong to the triangle if it is a top or a left edge (y points
-    down): then the least value inside is 0, else the least positive normal number.
-    """
-    dx = q[0] - p[0]
-    dy = q[1] - p[1]
-    # By its bits: a literal has the run's precision, in which it would be 0.
-    least = ti.bit_cast(ti.cast(1, ti.u64) << ti.cast(52, ti.u64), ti.f64)
-    if dy < 0.0 or (dy == 0.0 and dx > 0.0):
-        least = 0.0
-    # Which end of a row the edge bounds: 1 the first pixel, -1 the last, 0 neither.
-    side = 0
-    slope = ti.cast(0.0, ti.f64)
-    if ti.abs(dy) > ti.static(FLATTEST) * ti.abs(dx):
-        slope = dx / dy
-        side = 1
-        if dy > 0.0:
-            side = -1
-    edge = Edge(p[0], p[1], dx, dy, ti.cast(1.0, ti.f64), least, slope, side)
-    if p[0] > q[0] or (p[0] == q[0] and p[1] > q[1]):
-        edge = Edge(q[0], q[1], p[0] - q[0], p[1] - q[1], ti.cast(-1.0, ti.f64), least, slope, side)
-    return edge
-
-
-@ti.func
-def contains(edge, column, row):
-    """Whether a pixel's centre is on the triangle's side of an edge.
-
-    Rounding keeps the edge function monotone along a row, so the covered pixels of a row are an interval.
-    """
-    x = ti.cast(column, ti.f64) + 0.5
-    y = ti.cast(row, ti.f64) + 0.5
-    return edge.sign * (edge.dx * (y - edge.y) - edge.dy * (x - edge.x)) >= edge.least
-
-
-@ti.func
-def bounding_box(triangle, height, width):
-    """The pixels whose centres lie in the bounding box of a triangle, cut to the image."""
-    p = triangle.p
-    q = triangle.q
-    r = triangle.r
-    low_x = ti.min(p[0], q[0], r[0])
-    low_y = ti.min(p[1], q[1], r[1])
-    high_x = ti.max(p[0], q[0], r[0])
-    high_y = ti.max(p[1], q[1], r[1])
-    # Cut before the conversion to int: points far outside would overflow it. A box beside the image stays empty.
-    bottom = ti.cast(height, ti.f64) + 1.0
-    right = ti.cast(width, ti.f64) + 1.0
-    return Box(
-        ti.cast(ti.ceil(ti.min(ti.max(low_y, 0.0), bottom) - 0.5), ti.i32),
-        ti.cast(ti.floor(ti.max(ti.min(high_y, bottom - 1.0), -1.0) - 0.5), ti.i32),
-        ti.cast(ti.ceil(ti.min(ti.max(low_x, 0.0), right) - 0.5), ti.i32),
-        ti.cast(ti.floor(ti.max(ti.min(high_x, right - 1.0), -1.0) - 0.5), ti.i32),
-    )
-
-
-@ti.func
-def draw_rows(triangle, box, t, id_bits, keys: ti.template()):
-    """Write a triangle's key to each pixel that it covers in a box.
-
-    A key holds 1 - depth_ndc in its high bits (the bits of a positive double sort like the number) and the id, from
-    1, in its low bits, so that the largest key at a pixel is the nearest triangle.
-    """
-    p = triangle.p
-    q = triangle.q
-    r = triangle.r
-    area = (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
-    if area != 0.0:
-        depth_x = ((q[2] - p[2]) * (r[1] - p[1]) - (r[2] - p[2]) * (q[1] - p[1])) / area
-        depth_y = ((r[2] - p[2]) * (q[0] - p[0]) - (q[2] - p[2]) * (r[0] - p[0])) / area
-        second = q
-        third = r
-        if area < 0.0:
-            second = r
-            third = q
-        edge_0 = make_edge(p, second)
-        edge_1 = make_edge(second, third)
-        edge_2 = make_edge(third, p)
-        shift = ti.cast(id_bits, ti.u64)
-        for row in range(box.first_row, box.last_row + 1):
-            first = box.first_column
-            last = box.last_column
-            y = ti.cast(row, ti.f64) + 0.5
-            for edge in ti.static((edge_0, edge_1, edge_2)):
-                if edge.side != 0:
-                    crossing = edge.x + edge.slope * (y - edge.y) - 0.5
-                    # Cut before the conversion to int, which a point far outside would overflow.
-                    crossing = ti.min(ti.max(crossing, -2.0), ti.cast(box.last_column + 2, ti.f64))
-                    if edge.side == 1:
-                        first = ti.max(first, ti.cast(ti.ceil(crossing - ti.static(SLACK)), ti.i32))
-                    else:
-                        last = ti.min(last, ti.cast(ti.floor(crossing + ti.static(SLACK)), ti.i32))
-            while first <= last and not (
-                contains(edge_0, first, row) and contains(edge_1, first, row) and contains(edge_2, first, row)
-            ):
-                first += 1
-            while first < last and not (
-                contains(edge_0, last, row) and contains(edge_1, last, row) and contains(edge_2, last, row)
-            ):
-                last -= 1
-            depth_row = p[2] + depth_y * (y - p[1])
-            for column in range(first, last + 1):
-                depth = depth_row + depth_x * (ti.cast(column, ti.f64) + 0.5 - p[0])
-                if depth >= 0.0:
-                    key = ((ti.bit_cast(depth, ti.u64) >> shift) << shift) | ti.cast(t + 1, ti.u64)
-                    if key > keys[row, column]:
-                        ti.atomic_max(keys[row, column], key)
-
-
-@ti.func
-def faces_camera(triangle):
-    """Whether a triangle, in pixels, runs counter-clockwise as seen on the screen (y points down)."""
-    p = triangle.p
-    q = triangle.q
-    r = triangle.r
-    return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]) < 0.0
-
-
-@ti.kernel
-def draw(
-    positions_clip: ti.types.ndarray(dtype=ti.f64, ndim=2),
-    positions_pixel: ti.types.ndarray(dtype=ti.f64, ndim=2),
-    triangles: ti.types.ndarray(dtype=ti.i32, ndim=2),
+def draw_small(
+    positions: ti.types.ndarray(dtype=Vertex, ndim=1),
+    depths_behind: ti.types.ndarray(dtype=ti.f64, ndim=1),
+    triangles: ti.types.ndarray(dtype=Corners, ndim=1),
     cull_back_faces: ti.i32,
     id_bits: ti.i32,
     keys: ti.types.ndarray(dtype=ti.u64, ndim=2),
     large: ti.types.ndarray(dtype=ti.i32, ndim=1),
     num_large: ti.types.ndarray(dtype=ti.i32, ndim=1),
-    num_strips: ti.i32,
 ):
-    """Draw triangles.
+    """Draw the triangles whose bounding box is small; list the others in ``large`` and count them in ``num_large``.
 
-    With ``num_strips`` 0, those whose bounding box is small; the others are listed in ``large`` and counted in
-    ``num_large``. Otherwise the listed ones, a strip of rows at a time.
+    Most triangles of a fine mesh have one pixel or none. Which, is chance, and a processor that guesses wrong loses
+    more time than the arithmetic takes. So each step goes over a block of triangles without a branch and lists what is
+    left for the next one. What writes to no array but its own is compiled to vector instructions.
     """
+    num_triangles = triangles.shape[0]
     height = keys.shape[0]
     width = keys.shape[1]
-    num_items = triangles.shape[0]
-    if num_strips > 0:
-        num_items = num_large[0] * num_strips
-    for n in range(num_items):
-        t = n
-        if num_strips > 0:
-            t = large[n // num_strips]
-        is_listed = False
-        for part in range(num_parts(positions_pixel, triangles, t)):
-            triangle = part_of(positions_clip, positions_pixel, triangles, t, part, height, width)
+    ti.loop_config(block_dim=ti.static(grain(16)))
+    for block in range((num_triangles + ti.static(BLOCK - 1)) // ti.static(BLOCK)):
+        first = block * ti.static(BLOCK)
+        num = ti.min(ti.static(BLOCK), num_triangles - first)
+        # Which triangles of the block have one pixel in their box and cover it, up to 2 x 2 pixels, or are others.
+        is_covered = ti.Vector([0] * ti.static(BLOCK), ti.i32)
+        is_tiny = ti.Vector([0] * ti.static(BLOCK), ti.i32)
+        is_other = ti.Vector([0] * ti.static(BLOCK), ti.i32)
+        # Which of 2 x 2 pixels are in the box, a bit each.
+        pixels = ti.Vector([0] * ti.static(BLOCK), ti.i32)
+        for n in range(num):
+            triangle = corners_of(positions, triangles, first + n)
             box = bounding_box(triangle, height, width)
-            rows = box.last_row - box.first_row + 1
-            columns = box.last_column - box.first_column + 1
-            if rows > 0 and columns > 0 and (cull_back_faces == 0 or faces_camera(triangle)):
-                # rows * columns could overflow an int.
-                is_large = columns > ti.static(LARGE) // rows
-                if num_strips > 0:
-                    first_row = (n % num_strips) * ti.static(STRIP)
+            rows = box.end_row - box.first_row
+            columns = box.end_column - box.first_column
+            is_cut = is_across(triangle)
+            is_drawn = (rows > 0) & (columns > 0) & ((cull_back_faces == 0) | (signed_area(triangle) < 0.0))
+            is_single = (rows == 1) & (columns == 1)
+            is_small = (rows <= 2) & (columns <= 2)
+            covers_first = covers(triangle, box.first_row, box.first_column)
+            is_covered[n] = ti.cast(is_drawn & is_single & (not is_cut) & covers_first, ti.i32)
+            is_tiny[n] = ti.cast(is_drawn & is_small & (not is_single) & (not is_cut), ti.i32)
+            is_other[n] = ti.cast((is_drawn & (not is_small)) | is_cut, ti.i32)
+            pixels[n] = 1 | ((columns - 1) << 1) | ((rows - 1) << 2) | (((rows - 1) & (columns - 1)) << 3)
+        # Pixels are listed as 4 * (triangle of the block) + 2 * row + column.
+        covered = ti.Vector([0] * ti.static(4 * BLOCK), ti.i32)
+        num_covered = 0
+        tiny = ti.Vector([0] * ti.static(BLOCK), ti.i32)
+        num_tiny = 0
+        others = ti.Vector([0] * ti.static(BLOCK), ti.i32)
+        num_others = 0
+        for n in range(num):
+            covered[num_covered] = 4 * n
+            num_covered += is_covered[n]
+            tiny[num_tiny] = n
+            num_tiny += is_tiny[n]
+            others[num_others] = n
+            num_others += is_other[n]
+        candidates = ti.Vector([0] * ti.static(4 * BLOCK), ti.i32)
+        num_candidates = 0
+        for m in range(num_tiny):
+            for i in ti.static(range(4)):
+                candidates[num_candidates] = 4 * tiny[m] + i
+                num_candidates += (pixels[tiny[m]] >> i) & 1
+        is_kept = ti.Vector([0] * ti.static(4 * BLOCK), ti.i32)
+        for m in range(num_candidates):
+            triangle = corners_of(positions, triangles, first + (candidates[m] >> 2))
+            row, column = pixel_of(candidates[m], bounding_box(triangle, height, width))
+            is_kept[m] = ti.cast(covers(triangle, row, column), ti.i32)
+        for m in range(num_candidates):
+            covered[num_covered] = candidates[m]
+            num_covered += is_kept[m]
+        for m in range(num_covered):
+            t = first + (covered[m] >> 2)
+            triangle = corners_of(positions, triangles, t)
+            row, column = pixel_of(covered[m], bounding_box(triangle, height, width))
+            key = key_of(depth_at(triangle, row, column), triangle, t, id_bits)
+            if key > keys[row, column]:
+                ti.atomic_max(keys[row, column], key)
+        for m in range(num_others):
+            t = first + others[m]
+            is_listed = False
+            for part in range(num_parts(positions, triangles, t)):
+                triangle = corners_of(positions, triangles, t)
+                if is_across(triangle):
+                    triangle = part_of(positions, depths_behind, triangles, t, part)
+                box = bounding_box(triangle, height, width)
+                rows = box.end_row - box.first_row
+                columns = box.end_column - box.first_column
+                if rows > 0 and columns > 0 and (cull_back_faces == 0 or signed_area(triangle) < 0.0):
+                    # rows * columns could overflow an int.
+                    if columns <= ti.static(LARGE) // rows:
+                        draw_rows(triangle, box, t, id_bits, keys, True)
+                    elif not is_listed:
+                        large[ti.atomic_add(num_large[0], 1)] = t
+                        is_listed = True
+
+
+@ti.kernel
+def draw_large(
+    positions: ti.types.ndarray(dtype=Vertex, ndim=1),
+    depths_behind: ti.types.ndarray(dtype=ti.f64, ndim=1),
+    triangles: ti.types.ndarray(dtype=Corners, ndim=1),
+    cull_back_faces: ti.i32,
+    id_bits: ti.i32,
+    keys: ti.types.ndarray(dtype=ti.u64, ndim=2),
+    large: ti.types.ndarray(dtype=ti.i32, ndim=1),
+    num_large: ti.types.ndarray(dtype=ti.i32, ndim=1),
+):
+    """Draw the triangles that :func:`draw_small` has listed: one thread a tile, so that no two write to a pixel."""
+    height = keys.shape[0]
+    width = keys.shape[1]
+    tiles_in_row = (width + ti.static(TILE[1] - 1)) // ti.static(TILE[1])
+    num_tiles = (height + ti.static(TILE[0] - 1)) // ti.static(TILE[0]) * tiles_in_row
+    ti.loop_config(block_dim=ti.static(grain(1)))
+    for tile in range(num_tiles):
+        first_row = tile // tiles_in_row * ti.static(TILE[0])
+        first_column = tile % tiles_in_row * ti.static(TILE[1])
+        for n in range(num_large[0]):
+            t = large[n]
+            for part in range(num_parts(positions, triangles, t)):
+                triangle = corners_of(positions, triangles, t)
+                if is_across(triangle):
+                    triangle = part_of(positions, depths_behind, triangles, t, part)
+                box = bounding_box(triangle, height, width)
+                rows = box.end_row - box.first_row
+                columns = box.end_column - box.first_column
+                if rows > 0 and columns > ti.static(LARGE) // rows:
                     box.first_row = ti.max(box.first_row, first_row)
-                    box.last_row = ti.min(box.last_row, first_row + ti.static(STRIP) - 1)
-                elif is_large and not is_listed:
-                    large[ti.atomic_add(num_large[0], 1)] = t
-                    is_listed = True
-                if is_large == (num_strips > 0):
-                    draw_rows(triangle, box, t, id_bits, keys)
+                    box.end_row = ti.min(box.end_row, first_row + ti.static(TILE[0]))
+                    box.first_column = ti.max(box.first_column, first_column)
+                    box.end_column = ti.min(box.end_column, first_column + ti.static(TILE[1]))
+                    if (
+                        box.first_row < box.end_row
+                        and box.first_column < box.end_column
+                        and (cull_back_faces == 0 or signed_area(triangle) < 0.0)
+                    ):
+                        draw_rows(triangle, box, t, id_bits, keys, False)
 
 
 @ti.kernel
@@ -385,31 +245,55 @@ def resolve(
     keys: ti.types.ndarray(dtype=ti.u64, ndim=2),
     id_bits: ti.i32,
     triangle_id: ti.types.ndarray(dtype=ti.i32, ndim=2),
+    first_columns: ti.types.ndarray(dtype=ti.i32, ndim=1),
     row_counts: ti.types.ndarray(dtype=ti.i64, ndim=1),
 ):
-    """Turn keys into ids, count the covered pixels of each row, and clear the keys for the next frame."""
+    """Turn keys into ids, count the covered pixels of each row and find the first, and clear the keys."""
+    width = keys.shape[1]
+    ti.loop_config(block_dim=ti.static(grain(16)))
     for row in range(keys.shape[0]):
         mask = (ti.cast(1, ti.u64) << ti.cast(id_bits, ti.u64)) - ti.cast(1, ti.u64)
-        covered = ti.cast(0, ti.i64)
-        for column in range(keys.shape[1]):
-            key = keys[row, column]
-            triangle_id[row, column] = ti.cast(key & mask, ti.i32) - 1
-            if key > 0:
-                covered += 1
-                keys[row, column] = ti.cast(0, ti.u64)
-        row_counts[row] = covered
+        covered = 0
+        first_column = width
+        for run in range((width + ti.static(RUN - 1)) // ti.static(RUN)):
+            first = run * ti.static(RUN)
+            end = ti.min(first + ti.static(RUN), width)
+            # Most runs are background and were it before; nothing is written there.
+            num_changed = 0
+            for column in range(first, end):
+                num_changed += ti.cast((keys[row, column] > 0) | (triangle_id[row, column] >= 0), ti.i32)
+            if num_changed > 0:
+                for column in range(first, end):
+                    key = keys[row, column]
+                    triangle_id[row, column] = ti.cast(key & mask, ti.i32) - 1
+                    if key > 0:
+                        keys[row, column] = ti.cast(0, ti.u64)
+                        covered += 1
+                        first_column = ti.min(first_column, column)
+        first_columns[row] = first_column
+        row_counts[row] = ti.cast(covered, ti.i64)
 
 
 @ti.kernel
 def list_covered(
     triangle_id: ti.types.ndarray(dtype=ti.i32, ndim=2),
-    row_starts: ti.types.ndarray(dtype=ti.i64, ndim=1),
+    first_columns: ti.types.ndarray(dtype=ti.i32, ndim=1),
+    row_counts: ti.types.ndarray(dtype=ti.i64, ndim=1),
+    row_ends: ti.types.ndarray(dtype=ti.i64, ndim=1),
     pixels: ti.types.ndarray(dtype=ti.i32, ndim=1),
+    triangle_ids: ti.types.ndarray(dtype=ti.i32, ndim=1),
 ):
-    """List the covered pixels, row by row."""
+    """List the covered pixels and what they see, row by row."""
+    width = triangle_id.shape[1]
+    ti.loop_config(block_dim=ti.static(grain(16)))
     for row in range(triangle_id.shape[0]):
-        n = ti.cast(row_starts[row], ti.i32)
-        for column in range(triangle_id.shape[1]):
-            if triangle_id[row, column] >= 0:
-                pixels[n] = row * triangle_id.shape[1] + column
+        end = ti.cast(row_ends[row], ti.i32)
+        n = end - ti.cast(row_counts[row], ti.i32)
+        column = first_columns[row]
+        while n < end:
+            t = triangle_id[row, column]
+            if t >= 0:
+                pixels[n] = row * width + column
+                triangle_ids[n] = t
                 n += 1
+            column += 1

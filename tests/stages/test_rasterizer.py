@@ -33,6 +33,7 @@ def visible(pipeline: tdr.Pipeline) -> np.ndarray:
     pipeline.find_visible()
     ids = pipeline.rasterizer.triangle_id_buffer
     np.testing.assert_array_equal(pipeline.rasterizer.pixels, np.flatnonzero(ids >= 0))
+    np.testing.assert_array_equal(pipeline.rasterizer.triangle_ids, ids[ids >= 0])
     return ids
 
 
