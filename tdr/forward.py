@@ -52,7 +52,7 @@ class ForwardKernels(PixelFunctions):
             self._values[layout.num_numbers] = ti.field(ti.f64, (1, layout.num_numbers))
         for parameter in layout.parameters:
             if parameter.name in layout.perturbed and parameter.name not in self.shared:
-                self.shared[parameter.name] = ti.Vector.field(parameter.size, float, (), needs_dual=True)
+                self.shared[parameter.name] = ti.Vector.field(parameter.size, ti.f64, (), needs_dual=True)
 
     def load(self, sample: PixelSample, scene: SceneValues) -> None:
         """Copy a band's triangles, and what is the same for all lights, into the fields."""

@@ -12,9 +12,9 @@ light serve all, and there is no loop inside a differentiated kernel for Taichi'
 A derivative with respect to a pose goes through the G-buffer: the passes of all lights leave the cotangents of
 position, normal and albedo in slots of their own, from which one more pass goes on to the pose.
 
-Parameters and geometry are read and computed in float64 whatever the precision of the run, which rounds when it shades
-and stores: in float32 a triangle seen at a grazing angle would lose half of its derivative's digits, and float64 costs
-a fifth of the time.
+Everything is computed in float64 whatever the precision of the run, which is that of the results, the image and the
+Jacobian. In float32 a triangle seen at a grazing angle would lose half of its derivative's digits, and terms that
+cancel, as those of a camera's position do on a flat surface, would leave their rounding errors behind.
 
 What has a gradient is a Taichi field of ``BAND`` entries, made once a process; everything else comes as a NumPy array.
 So nothing is compiled again and no memory grows from scene to scene.
@@ -25,8 +25,8 @@ from tdr.backend import ti
 from tdr.pixel import MATRIX, TRIANGLE, VECTOR, Layout, PixelFunctions
 from tdr.stages.transforms import world_to_view
 
-# Pixels a launch: large enough to keep launches rare, small enough to bound the slots' memory (8 bytes a pixel and
-# column in float32).
+# Pixels a launch: large enough to keep launches rare, small enough to bound the slots' memory (16 bytes a pixel and
+# column).
 BAND = 1 << 18
 
 
@@ -57,9 +57,9 @@ class PixelKernels(PixelFunctions):
         fields, shape = (self.slots, (BAND,)) if layout.per_pixel else (self.shared, ())
         for parameter in layout.parameters:
             if parameter.name in layout.perturbed and parameter.name not in fields:
-                fields[parameter.name] = ti.Vector.field(parameter.size, float, shape, needs_grad=True)
+                fields[parameter.name] = ti.Vector.field(parameter.size, ti.f64, shape, needs_grad=True)
         if layout.moves and not self.surface:
-            self.surface += [ti.Vector.field(3, float, BAND, needs_grad=True) for _ in range(3)]
+            self.surface += [VECTOR.field(shape=BAND, needs_grad=True) for _ in range(3)]
 
     @ti.kernel
     def fill_g_buffer(
@@ -75,9 +75,9 @@ class PixelKernels(PixelFunctions):
         view: ti.types.ndarray(ndim=1),
         values: ti.types.ndarray(ndim=2),
         layout: ti.template(),
-        positions: ti.types.ndarray(dtype=vec3, ndim=1),
-        unit_normals: ti.types.ndarray(dtype=vec3, ndim=1),
-        albedos: ti.types.ndarray(dtype=vec3, ndim=1),
+        positions: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        unit_normals: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        albedos: ti.types.ndarray(dtype=VECTOR, ndim=1),
     ):
         """Write position, normal and vertex albedo of every covered pixel, (N, 3) each; see :meth:`locate`."""
         for k in range(pixels.shape[0]):
@@ -149,9 +149,9 @@ class PixelKernels(PixelFunctions):
         start: ti.i32,
         count: ti.i32,
         light: ti.i32,
-        positions: ti.types.ndarray(dtype=vec3, ndim=1),
-        unit_normals: ti.types.ndarray(dtype=vec3, ndim=1),
-        albedos: ti.types.ndarray(dtype=vec3, ndim=1),
+        positions: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        unit_normals: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        albedos: ti.types.ndarray(dtype=VECTOR, ndim=1),
         rotations: ti.types.ndarray(dtype=MATRIX, ndim=1),
         values: ti.types.ndarray(ndim=2),
         layout: ti.template(),

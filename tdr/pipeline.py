@@ -245,7 +245,7 @@ class Pipeline:
             chosen = select_parameters(self.parameters, parameters)
         layout = self.layout(chosen, per_pixel=False)
         first_columns = self.first_columns(layout)
-        gradient = np.zeros(len(columns_of(chosen, self.light_array.num_lights)), dtype=backend.dtype())
+        gradient = np.zeros(len(columns_of(chosen, self.light_array.num_lights)))
         cotangents = self.output_buffer.grad.reshape(-1, 3)
         self.kernels.clear_shared(layout)
         for start, count in self.bands():
@@ -337,7 +337,7 @@ class Pipeline:
             "albedo": albedos * self.placement.albedo,
             "barycentrics": barycentrics,
         }.items():
-            image = np.full((self.resolution[0] * self.resolution[1], *values.shape[1:]), np.nan, dtype=values.dtype)
+            image = np.full((self.resolution[0] * self.resolution[1], *values.shape[1:]), np.nan, backend.dtype())
             image[pixels] = values
             images[name] = image.reshape(*self.resolution, *values.shape[1:])
         return images

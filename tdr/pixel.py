@@ -14,22 +14,25 @@ import numpy.typing as npt
 
 from tdr import backend
 from tdr.backend import ti, tm
-from tdr.config import Precision
 from tdr.parameters import Parameter, Reads
 from tdr.shader_file import ATTRIBUTES
 from tdr.stages.camera import Camera
 from tdr.stages.interpolator import interpolate, intersect
 from tdr.stages.transforms import turned
 
+# Rows of an array or a field that geometry is read from, float64 whatever the precision of the run.
+VECTOR = ti.types.vector(3, ti.f64)
+TRIANGLE = ti.types.vector(3, ti.i32)
+MATRIX = ti.types.matrix(3, 3, ti.f64)
+
 
 @functools.cache
-def _structs(_epoch: int, _precision: Precision, constants: tuple[str, ...]) -> SimpleNamespace:
-    """The structs that shaders get, in the precision that is compiled; see :mod:`tdr.stages.shaders`."""
-    vector = ti.types.vector(3, float)
+def _structs(_epoch: int, constants: tuple[str, ...]) -> SimpleNamespace:
+    """The structs that shaders get; see :mod:`tdr.stages.shaders`."""
     return SimpleNamespace(
-        Surface=ti.types.struct(**dict.fromkeys(ATTRIBUTES["surface"], vector)),
-        Light=ti.types.struct(**dict.fromkeys(ATTRIBUTES["light"], vector)),
-        Constants=ti.types.struct(**dict.fromkeys(constants, float)),
+        Surface=ti.types.struct(**dict.fromkeys(ATTRIBUTES["surface"], VECTOR)),
+        Light=ti.types.struct(**dict.fromkeys(ATTRIBUTES["light"], VECTOR)),
+        Constants=ti.types.struct(**dict.fromkeys(constants, ti.f64)),
     )
 
 
@@ -97,7 +100,7 @@ class Layout:
     def structs(self) -> SimpleNamespace:
         """The structs ``Surface``, ``Light`` and ``Constants`` that the shader's functions get."""
         names = tuple(name.removeprefix("shader.") for name in self.constants)
-        return _structs(backend.epoch(), backend.compiling_precision(), names)
+        return _structs(backend.epoch(), names)
 
     def perturbs(self, per_light: bool) -> bool:
         """Whether a parameter is perturbed of which each light has its own, or one that all lights have in common."""
@@ -107,12 +110,6 @@ class Layout:
     def moves(self) -> bool:
         """Whether a perturbed parameter is read before shading, so that geometry must be differentiated too."""
         return any(p.reads is Reads.POSE for p in self.parameters if p.name in self.perturbed)
-
-
-# Rows of an array or a field that geometry is read from, float64 whatever the precision of the run.
-VECTOR = ti.types.vector(3, ti.f64)
-TRIANGLE = ti.types.vector(3, ti.i32)
-MATRIX = ti.types.matrix(3, 3, ti.f64)
 
 
 @ti.func
@@ -150,11 +147,6 @@ class PixelFunctions:
             return value + self.perturbation(k, layout, name)
         else:
             return value
-
-    @ti.func
-    def read_rounded(self, values: ti.template(), row, k, layout: ti.template(), name: ti.template()):
-        """The same in the precision of the run, for shading."""
-        return ti.cast(self.read(values, row, k, layout, name), float)
 
     @ti.func
     def extent(self, values: ti.template(), row, k, layout: ti.template()):
@@ -255,7 +247,7 @@ class PixelFunctions:
 
         ids = normal_ids[triangle]
         normal_model = interpolate(weights, normals[ids[0]], normals[ids[1]], normals[ids[2]])
-        unit_normal = normalized(ti.cast(model_rotation @ normal_model, float))
+        unit_normal = normalized(model_rotation @ normal_model)
         normal = weights[3] * self.after_turn(unit_normal, mesh_turn, layout, "mesh.rotation")
         albedo = interpolate(weights, vertex_albedo[corners[0]], vertex_albedo[corners[1]], vertex_albedo[corners[2]])
         return weights, position, normal, albedo
@@ -282,18 +274,18 @@ class PixelFunctions:
             self.read(values, row, k, layout, "camera.position"),
             self.after_turn(backwards, self.turn(k, layout, "camera.rotation"), layout, "camera.rotation"),
         )
-        direction = self.read_rounded(values, row, k, layout, "light.direction")
+        direction = self.read(values, row, k, layout, "light.direction")
         if ti.static("light.direction" in layout.perturbed):
             direction = normalized(direction)
         surface = layout.structs.Surface(
             position,
             normal,
-            self.read_rounded(values, row, k, layout, "mesh.albedo") * albedo,
-            normalized(ti.cast(to_eye, float)),
+            self.read(values, row, k, layout, "mesh.albedo") * albedo,
+            normalized(to_eye),
         )
-        lamp = layout.structs.Light(-direction, self.read_rounded(values, row, k, layout, "light.color"))
+        lamp = layout.structs.Light(-direction, self.read(values, row, k, layout, "light.color"))
         constants = layout.structs.Constants(
-            *[self.read_rounded(values, row, k, layout, name)[0] for name in ti.static(layout.constants)]
+            *[self.read(values, row, k, layout, name)[0] for name in ti.static(layout.constants)]
         )
         radiance = layout.shader.reflect(surface, lamp, constants)
         if light == 0:

@@ -4,7 +4,6 @@ import numpy as np
 import taichi as ti
 import taichi.math as tm
 
-from tdr import backend
 from tdr.mesh import TriangleMesh
 from tdr.normals import NormalsEstimator
 
@@ -58,9 +57,8 @@ class TriangleAttributeInterpolator:
     Attributes:
         attributes: what kernels read, floating-point numbers in float64: vertices (V, 3), triangles (F, 3), normals
             (N, 3), the normals' ids of each triangle (F, 3), and the vertices' albedo (V, 3).
-        g_buffer: in the precision of the run, (pixels, 3) each, in the order of the covered pixels: positions, world
-            space; normals, unit, world space, on the side that the camera sees; and albedos, linear RGB, without the
-            mesh's factor.
+        g_buffer: float64, (pixels, 3) each, in the order of the covered pixels: positions, world space; normals, unit,
+            world space, on the side that the camera sees; and albedos, linear RGB, without the mesh's factor.
     """
 
     def __init__(self, mesh: TriangleMesh, normals_estimator: NormalsEstimator) -> None:
@@ -71,9 +69,9 @@ class TriangleAttributeInterpolator:
             normals_estimator.triangle_normal_ids,
             mesh.vertex_albedo,
         )
-        self.g_buffer = tuple(np.empty((0, 3), dtype=backend.dtype()) for _ in range(3))
+        self.g_buffer = tuple(np.empty((0, 3)) for _ in range(3))
 
     def resize(self, num_pixels: int) -> None:
         """Make room for the attributes of so many covered pixels."""
         if num_pixels != len(self.g_buffer[0]):
-            self.g_buffer = tuple(np.empty((num_pixels, 3), dtype=backend.dtype()) for _ in range(3))
+            self.g_buffer = tuple(np.empty((num_pixels, 3)) for _ in range(3))

@@ -75,7 +75,7 @@ def test_a_ray_meets_a_triangle_where_it_was_aimed(behind, rng):
 
 
 @pytest.mark.usefixtures("precision")
-def test_geometry_is_kept_in_float64_and_the_g_buffer_in_the_running_precision():
+def test_geometry_is_kept_in_float64():
     mesh = tdr.TriangleMesh.torus(0)
     normals = tdr.NormalsEstimator(mesh)
     interpolator = tdr.TriangleAttributeInterpolator(mesh, normals)
@@ -84,4 +84,4 @@ def test_geometry_is_kept_in_float64_and_the_g_buffer_in_the_running_precision()
         assert array.dtype == values.dtype
         np.testing.assert_array_equal(array, values)
     interpolator.resize(5)
-    assert [(a.shape, a.dtype) for a in interpolator.g_buffer] == 3 * [((5, 3), backend.dtype())]
+    assert [(a.shape, a.dtype) for a in interpolator.g_buffer] == 3 * [((5, 3), np.float64)]
