@@ -70,6 +70,7 @@ def run(
         compile_kernels(pipeline, config.jacobian)
         if config.check.mode is not CheckMode.off:
             evaluation.compile_kernel(pipeline)
+    launch.freeze_what_stays()
     with phase("rendering"):
         with stopwatch.measure("visibility"):
             pipeline.find_visible()
@@ -242,7 +243,6 @@ def main(composed: DictConfig) -> None:
     if job.sweep is not None:
         hide_progress()
         run_job(job, composed, start, stopwatch)
-        launch.freeze_what_stays()
         return
     say(f"tdr        {job.name}")
     try:

@@ -194,9 +194,9 @@ def exit_with(*statuses: int) -> None:
 def freeze_what_stays() -> None:
     """Tell Python's garbage collector, once, that all there is now stays: modules, compiled kernels, settings.
 
-    joblib collects after each job, and without this looks through all of them anew, for a tenth of a second.
+    joblib collects after each job, and without this looks through all of them anew, for a tenth of a second. Nothing is
+    collected before: Ctrl-C would be lost in what Python runs while it clears away.
     """
-    gc.collect()
     gc.freeze()
 
 
