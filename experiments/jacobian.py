@@ -16,6 +16,7 @@ with _since_start.measure("imports"):
     import time
     from collections.abc import Sequence
     from concurrent.futures import ThreadPoolExecutor
+    from dataclasses import dataclass
     from pathlib import Path
     from typing import TYPE_CHECKING
 
@@ -26,26 +27,44 @@ with _since_start.measure("imports"):
     from tdr.config import CheckMode, Config, OnFail
     from tdr.errors import InputError
     from tdr.launch import CONF, Job
+    from tdr.memory import format_bytes
     from tdr.record import RECORD, RunRecord
     from tdr.terminal import hide_progress, phase, say, say_where, track
 
 if TYPE_CHECKING:
     from tdr.check_result import CheckResult
     from tdr.jacobian_images import JacobianImages
+    from tdr.report import Entry
 
 
-def run(
-    config: Config, folder: Path, stopwatch: Stopwatch
-) -> tuple[JacobianImages, dict[str, float], CheckResult | None]:
+# How many of the largest entries the terminal shows.
+LISTED = 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of a run.
+
+    Attributes:
+        images: the Jacobian images.
+        largest: the largest entries of their columns.
+        metrics: the metrics.
+        result: what the check found, None if it is off.
+    """
+
+    images: JacobianImages
+    largest: list[Entry]
+    metrics: dict[str, float]
+    result: CheckResult | None
+
+
+def run(config: Config, folder: Path, stopwatch: Stopwatch) -> Outcome:
     """Render a scene, compute its Jacobian images, check them, and leave everything in a folder.
 
     Args:
         config: the settings.
         folder: where the outputs go.
         stopwatch: gets the times of the parts.
-
-    Returns:
-        The Jacobian images, the metrics, and what the check found, None if it is off.
 
     Raises:
         InputError: if the mesh or the backend cannot be used.
@@ -56,9 +75,7 @@ def run(
         mesh = build_mesh(config.mesh)
     with phase("starting"):
         with stopwatch.measure("imports"):
-            import numpy as np
-
-            from tdr import artifacts, backend, check_report, evaluation, report
+            from tdr import artifacts, backend, check_report, evaluation, report, streaming
             from tdr.check import check
             from tdr.jacobian import compile_kernels, differentiate
             from tdr.pipeline import Pipeline
@@ -71,17 +88,20 @@ def run(
         if config.check.mode is not CheckMode.off:
             evaluation.compile_kernel(pipeline)
     launch.freeze_what_stays()
-    with phase("rendering"):
-        with stopwatch.measure("visibility"):
-            pipeline.find_visible()
-        with stopwatch.measure("render"):
+    with phase("rendering"), stopwatch.measure("visibility"):
+        pipeline.find_visible()
+    if streaming.whole_bytes(pipeline, config.jacobian) > config.jacobian.memory_bytes():
+        refuse_what_needs_all_pixels(config)
+        images = streaming.stream(pipeline, config.jacobian, folder, stopwatch, track)
+    else:
+        with phase("rendering"), stopwatch.measure("render"):
             pipeline.render()
-    with stopwatch.measure("jacobian"):
-        images = differentiate(pipeline, config.jacobian, track)
+        with stopwatch.measure("jacobian"):
+            images = differentiate(pipeline, config.jacobian, track)
     result = None
     # What needs the images alone is done beside the check: most of it lets other threads run.
     with ThreadPoolExecutor(1) as beside:
-        statistics = beside.submit(report.column_statistics, images)
+        surveyed = beside.submit(report.survey, images)
         written = [beside.submit(write, folder, images) for write in (artifacts.write_pictures, artifacts.write_arrays)]
         if config.check.mode is not CheckMode.off:
             with stopwatch.measure("check"):
@@ -100,32 +120,54 @@ def run(
         "scene/degenerate_triangles_skipped": mesh.num_degenerate,
         "scene/undefined_normals": pipeline.normals_estimator.num_undefined,
         "scene/covered": len(pipeline.rasterizer.pixels) / images.triangle_id.size,
-        "render/nonfinite": int((~np.isfinite(images.image)).sum()),
+        "render/nonfinite": report.count_not_finite(images.image),
         "render/clipped": report.count_clipped(images.image),
-        **{f"jacobian/{name}": value for name, value in statistics.result().items()},
+        **{f"jacobian/{name}": value for name, value in surveyed.result().statistics.items()},
         **({} if result is None else check_report.check_metrics(result)),
     }
     metrics |= {f"time_s/{part}": seconds for part, seconds in stopwatch.seconds.items()}
     metrics["time_s/total"] = stopwatch.total
     artifacts.write_metrics(folder, metrics)
-    return images, metrics, result
+    return Outcome(images, surveyed.result().largest, metrics, result)
 
 
-def summarize(
-    images: JacobianImages, metrics: dict[str, float], result: CheckResult | None, folder: Path, timings: bool
-) -> None:
+def refuse_what_needs_all_pixels(config: Config) -> None:
+    """Check that nothing is asked for that holds every pixel in memory, where the Jacobian images do not fit into it.
+
+    Raises:
+        InputError: if there is.
+    """
+    remedy = "Raise jacobian.memory_limit, or ask for fewer parameters or pixels."
+    where = f"the Jacobian images exceed jacobian.memory_limit, {format_bytes(config.jacobian.memory_bytes())}"
+    if config.check.mode is CheckMode.full:
+        raise InputError(f"check must be quick or off where {where}; got full, which needs all entries. {remedy}")
+    if config.image.g_buffer:
+        raise InputError(f"image.g_buffer must be false where {where}; got true. {remedy}")
+
+
+def size_notes(images: JacobianImages, config: Config) -> list[tuple[str, str]]:
+    """What is otherwise with images of this size than with small ones: what it is about, and a line on it."""
+    from tdr.array_files import ARRAY_FILES, ArrayFiles
+    from tdr.report import render_zoom
+
+    notes = [("sampled", f"{note} in render.png (not in the data)") for note in render_zoom(images.image).note]
+    if isinstance(images.values, ArrayFiles):
+        size, limit = format_bytes(images.values.nbytes), format_bytes(config.jacobian.memory_bytes())
+        notes.append(("arrays", f"{ARRAY_FILES}/*.npy, {size}, because jacobian.memory_limit is {limit}"))
+    return notes
+
+
+def summarize(outcome: Outcome, folder: Path, config: Config) -> None:
     """Print what came out.
 
     Args:
-        images: the Jacobian images.
-        metrics: the metrics.
-        result: what the check found, None if it is off.
+        outcome: what came out.
         folder: where the outputs are.
-        timings: whether to print where the time went.
+        config: the settings.
     """
     from tdr.check_report import summary_lines
-    from tdr.report import largest_entries
 
+    images, metrics, result = outcome.images, outcome.metrics, outcome.result
     height, width = images.triangle_id.shape
     say(
         f"rendered   {width} x {height} pixels, {metrics['scene/covered']:.1%} covered, "
@@ -136,8 +178,10 @@ def summarize(
     clipped = metrics["render/clipped"] - metrics["render/nonfinite"]
     if clipped:
         say(f"clipped    {clipped:.0f} colour components above 1 in render.png (not in the data)")
+    for subject, note in size_notes(images, config):
+        say(f"{subject:<11}{note}")
     say(f"computed   {len(images.columns)} Jacobian images in {metrics['time_s/jacobian']:.3f} s; largest entries:")
-    for entry in largest_entries(images):
+    for entry in outcome.largest[:LISTED]:
         if entry.value == 0.0:
             say(f"             zero everywhere: {entry.name}")
             continue
@@ -152,7 +196,7 @@ def summarize(
         say(f"WARNING    {nonfinite} entries are not finite; metrics.json counts them by column")
     for line in ["check      off"] if result is None else summary_lines(result):
         say(line)
-    if timings:
+    if config.runtime.timings:
         say(
             "time       "
             + "\n           ".join(f"{v:8.3f} s  {k[7:]}" for k, v in metrics.items() if k[:7] == "time_s/")
@@ -165,8 +209,7 @@ def describe(
     composed: DictConfig,
     config: Config | None,
     start: float,
-    metrics: dict[str, float],
-    result: CheckResult | None,
+    outcome: Outcome | None,
     error: Exception | None,
 ) -> RunRecord:
     """What MLflow gets to know about a run.
@@ -176,13 +219,13 @@ def describe(
         composed: its settings, as Hydra composed them.
         config: the checked settings, None if they are not valid.
         start: when it began, seconds since the epoch.
-        metrics: its metrics.
-        result: what the check found, None if it is off or if the run failed before.
+        outcome: what came out, None if it failed.
         error: what ended it, if it failed.
     """
     from tdr import check_report
     from tdr.check_result import Verdict
 
+    result = None if outcome is None else outcome.result
     exit_status = 0 if error is None else 1
     if result is not None and result.verdict is Verdict.failed and composed.check.on_fail is OnFail.fail:
         exit_status = 2
@@ -200,11 +243,13 @@ def describe(
     if job.sweep is not None:
         tags["tdr.sweep"] = job.sweep.name
     description = "" if result is None else check_report.describe(result)
-    if error is not None:
+    if error is None:
+        tags["tdr.check"] = "off" if result is None else result.verdict.value
+    else:
         tags["tdr.error"] = launch.explain(error)
         description = f"**Failed.** {tags['tdr.error']}"
-    else:
-        tags["tdr.check"] = "off" if result is None else result.verdict.value
+    if outcome is not None and config is not None:
+        description += "".join(f"\n{subject}: {note}\n" for subject, note in size_notes(outcome.images, config))
     return RunRecord(
         name=job.name,
         status="FINISHED" if error is None else "FAILED",
@@ -212,7 +257,7 @@ def describe(
         end_time=time.time(),
         output_dir=job.folder,
         params=params,
-        metrics={**metrics},
+        metrics={} if outcome is None else {**outcome.metrics},
         tags=tags,
         images=[
             str(path.relative_to(job.folder))
@@ -275,20 +320,19 @@ def run_job(job: Job, composed: DictConfig, start: float, stopwatch: Stopwatch) 
         What MLflow gets to know about it.
     """
     config: Config | None = None
-    metrics: dict[str, float] = {}
-    result: CheckResult | None = None
+    outcome: Outcome | None = None
     failure: Exception | None = None
     try:
         config = launch.check(composed)
-        images, metrics, result = run(config, job.folder, stopwatch)
+        outcome = run(config, job.folder, stopwatch)
         if job.sweep is None:
-            summarize(images, metrics, result, job.folder, config.runtime.timings)
+            summarize(outcome, job.folder, config)
     except Exception as error:  # noqa: BLE001 (kept; the other jobs of a sweep go on)
         failure = error
         (job.folder / "error.txt").write_text(launch.trace_of(error) + launch.explain(error) + "\n", encoding="utf-8")
         if job.sweep is None:
             launch.report(error)
-    record = describe(job, composed, config, start, metrics, result, failure)
+    record = describe(job, composed, config, start, outcome, failure)
     record.write_json()
     return record
 

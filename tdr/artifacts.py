@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr import check_pictures, check_report, report
+from tdr.array_files import ARRAY_FILES, IMAGE, TRIANGLE_ID, ArrayFiles, reserve
 from tdr.check_result import CheckResult
 from tdr.color_limit import color_limit
 from tdr.errors import InputError
@@ -32,23 +32,29 @@ def column_file(name: str) -> str:
 
 
 def write_arrays(folder: Path, images: JacobianImages) -> None:
-    """Write ``jacobian.npz``: the image, the triangle ids and one array a parameter; no pickles.
+    """Write the image, the triangle ids and one array a parameter; no pickles.
 
-    ``jacobian.json`` beside it says what :func:`read_arrays` needs besides.
+    Into ``jacobian.npz``, except for arrays that are on disk already, as ``jacobian/<name>.npy`` each
+    (:func:`tdr.streaming.stream`). ``jacobian.json`` says what :func:`read_arrays` needs besides.
     """
-    arrays = images.arrays()
-    with (folder / ARRAYS).open("wb") as file:
-        if hasattr(os, "posix_fallocate"):
+    # A folder that a job is run in again may have the other form.
+    if isinstance(images.values, ArrayFiles):
+        (folder / ARRAYS).unlink(missing_ok=True)
+    else:
+        for path in (folder / ARRAY_FILES).glob("*.npy"):
+            path.unlink()
+        arrays = images.arrays()
+        with (folder / ARRAYS).open("wb") as file:
             # A full disk is found before NumPy has begun, which would complain twice.
-            os.posix_fallocate(file.fileno(), 0, sum(array.nbytes + 1024 for array in arrays.values()))
-        np.savez(file, **arrays)  # type: ignore[arg-type] # allow_pickle stands among the names
-        file.truncate()
+            reserve(file, sum(array.nbytes + 1024 for array in arrays.values()))
+            np.savez(file, **arrays)  # type: ignore[arg-type] # allow_pickle stands among the names
+            file.truncate()
     content = json.dumps(images.description(), indent=2, allow_nan=False)
     (folder / DESCRIPTION).write_text(content + "\n", encoding="utf-8")
 
 
 def read_arrays(folder: Path) -> JacobianImages:
-    """Read what :func:`write_arrays` wrote.
+    """Read what :func:`write_arrays` wrote; arrays in files of their own are mapped, not read.
 
     Args:
         folder: the run's folder.
@@ -58,10 +64,21 @@ def read_arrays(folder: Path) -> JacobianImages:
     """
     try:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        with (folder / ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return JacobianImages.from_arrays(dict(arrays), description)
+        names = [parameter["name"] for parameter in description["parameters"]]
+        arrays: Mapping[str, npt.NDArray[Any]]
+        if (folder / ARRAYS).exists():
+            with (folder / ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                arrays = dict(archive)
+                values: Mapping[str, npt.NDArray[Any]] = {name: arrays[name] for name in names}
+        else:
+            arrays = ArrayFiles(folder / ARRAY_FILES, [IMAGE, TRIANGLE_ID])
+            values = ArrayFiles(folder / ARRAY_FILES, names)
+        return JacobianImages.from_arrays(arrays[IMAGE], arrays[TRIANGLE_ID], values, description)
     except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"folder must hold the {ARRAYS} and {DESCRIPTION} of a run; got {folder} ({error}).") from None
+        raise InputError(
+            f"folder must hold the {ARRAYS} (or {ARRAY_FILES}/*.npy) and {DESCRIPTION} of a run; "
+            f"got {folder} ({error})."
+        ) from None
 
 
 def write_pictures(folder: Path, images: JacobianImages) -> list[str]:
@@ -71,11 +88,11 @@ def write_pictures(folder: Path, images: JacobianImages) -> list[str]:
         The rendering and the columns' pictures, relative to the folder.
     """
     (folder / "jacobian").mkdir(exist_ok=True)
-    pictures = {RENDER: report.encode_srgb(images.image)}
+    pictures = {RENDER: report.encode_srgb(report.render_zoom(images.image).sample(images.image))}
     limits = {parameter: color_limit(images, parameter) for parameter in images.parameters}
     for column in images.columns:
         pictures[column_file(column.name)] = report.column_picture(images, column, limits[column.parameter])
-    write_picture_files(folder, {**pictures, FIGURE: report.figure(images)})
+    write_picture_files(folder, {**pictures, FIGURE: report.figure(images, limits)})
     return list(pictures)
 
 

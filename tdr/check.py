@@ -83,7 +83,6 @@ def check(pipeline: Pipeline, images: JacobianImages, mode: CheckMode, track: Tr
     """
     if len(pipeline.rasterizer.pixels) == 0:
         height, width = pipeline.resolution
-        nothing = np.full((height, width), np.nan)
         return CheckResult(
             mode=mode.value,
             precision=images.precision,
@@ -95,8 +94,9 @@ def check(pipeline: Pipeline, images: JacobianImages, mode: CheckMode, track: Tr
             findings=("Nothing is visible, so there is nothing to compare.",),
             sampled=0,
             place=np.zeros((height, width), np.uint8),
-            error=nothing,
-            excess=nothing.copy(),
+            pixels=np.empty(0, np.int32),
+            errors=np.empty(0),
+            excesses=np.empty(0),
             curve=None,
         )
     # What is not finite is counted and judged, and needs no warning.
@@ -125,10 +125,11 @@ class _Check:
         self.mode = mode
         self.rng = np.random.default_rng(0)
         self.covered = len(pipeline.rasterizer.pixels)
-        # maps over all pixels, row by row
+        # a map over all pixels, row by row, and what was found at some of them
         background, unsampled = np.uint8(Place.background), np.uint8(Place.unsampled)
         self.place = np.where(images.triangle_id.reshape(-1) >= 0, unsampled, background)
-        self.error, self.excess = np.full((2, self.place.size), np.nan)
+        self.pixels = np.empty(0, np.int32)
+        self.errors, self.excesses = np.empty((2, 0))
         self.findings: list[str] = []
         self.wrong = False
 
@@ -180,8 +181,9 @@ class _Check:
             findings=tuple(self.findings),
             sampled=len(entries),
             place=self.place.reshape(shape),
-            error=self.error.reshape(shape),
-            excess=self.excess.reshape(shape),
+            pixels=self.pixels,
+            errors=self.errors,
+            excesses=self.excesses,
             curve=None,
         )
         return replace(result, curve=self.curve(result.worst))
@@ -320,9 +322,9 @@ class _Check:
         circumstances: Circumstances,
     ) -> list[ColumnCheck]:
         """Judge columns by what comparing them showed."""
-        finite = [np.abs(self.images.column(column)[np.isfinite(self.images.column(column))]) for column in columns]
+        largest = {p: self.images.largest_magnitudes(p) for p in dict.fromkeys(column.parameter for column in columns)}
         known = np.nan_to_num(np.abs(comparison.reference)).max(axis=(1, 2), initial=0.0, where=comparison.comparable)
-        scale = np.array([float(magnitudes.max(initial=0.0)) for magnitudes in finite])
+        scale = np.array([largest[column.parameter][column.index] for column in columns])
         scale = np.where(scale > 0.0, scale, known)
         self.paint(surroundings, comparison, scale)
         rows_columns = np.stack(np.divmod(surroundings.pixels, self.images.triangle_id.shape[1]), axis=1)
@@ -357,8 +359,13 @@ class _Check:
         pixels = surroundings.pixels
         scale = np.maximum(np.reshape(scale, (-1, 1)), np.finfo(np.float64).tiny)
         error = np.fmax.reduce(np.fmax.reduce(comparison.difference, axis=2) / scale)
-        self.error[pixels] = np.fmax(self.error[pixels], error)
-        self.excess[pixels] = np.fmax(self.excess[pixels], np.fmax.reduce(comparison.excess, axis=(0, 2)))
+        excess = np.fmax.reduce(comparison.excess, axis=(0, 2))
+        known, self.pixels = self.pixels, np.union1d(self.pixels, pixels)
+        before, here = np.searchsorted(self.pixels, known), np.searchsorted(self.pixels, pixels)
+        found = np.full((2, len(self.pixels)), np.nan)
+        found[:, before] = self.errors, self.excesses
+        found[:, here] = np.fmax(found[:, here], [error, excess])
+        self.errors, self.excesses = found
         self.place[pixels] = np.maximum(self.place[pixels], comparison.places.max(axis=0))
 
     def curve(self, worst: ColumnCheck | None) -> StepCurve | None:

@@ -107,8 +107,9 @@ class _Blocks:
     def of(cls, result: CheckResult) -> _Blocks:
         zoom = Zoom.for_group(result.place.shape, 1)
         place = _block_maxima(result.place, zoom.stride)
-        unsampled = np.count_nonzero(result.place == Place.unsampled)
-        seen = np.count_nonzero(result.place > Place.unsampled)
+        counts = result.count_places()
+        unsampled = counts.get(Place.unsampled, 0)
+        seen = sum(count for place, count in counts.items() if place > Place.unsampled)
         side = 1
         if unsampled and seen:
             empty = math.log(unsampled / (unsampled + seen))  # of a block of one pixel; of n pixels, n times that
@@ -139,8 +140,17 @@ def _block_maxima(values: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
     return values
 
 
+def _blocks_of(result: CheckResult, values: npt.NDArray[np.float64], side: int) -> npt.NDArray[np.float64]:
+    """The largest of the pixels' values in each block, NaN where there are none."""
+    height, width = result.place.shape
+    blocks = np.full((-(-height // side), -(-width // side)), np.nan)
+    rows, columns = np.divmod(result.pixels, width)
+    np.fmax.at(blocks, (rows // side, columns // side), values)
+    return blocks
+
+
 def _error_picture(result: CheckResult, blocks: _Blocks) -> Picture:
-    own, place = _block_maxima(result.error, blocks.zoom.stride), blocks.place
+    own, place = _blocks_of(result, result.errors, blocks.zoom.stride), blocks.place
     error = _block_maxima(own, blocks.side)
     scale = _error_scale(error)
     empty = np.isnan(error)
@@ -162,8 +172,8 @@ def _error_picture(result: CheckResult, blocks: _Blocks) -> Picture:
     paint(panel, background, BACKGROUND)
     panel = blocks.zoom.enlarge(panel)
 
-    out = _block_maxima(result.excess, blocks.zoom.stride) > 1
-    num_out = int(np.count_nonzero(result.excess > 1))
+    out = _blocks_of(result, result.excesses, blocks.zoom.stride) > 1
+    num_out = int(np.count_nonzero(result.excesses > 1))
     if num_out:
         encircle(panel, blocks.zoom.enlarge(out), _OUT_OF_TOLERANCE)
         legend.append([Key(_OUT_OF_TOLERANCE, f"around {format_count(num_out, 'pixel', 'pixels')} out of tolerance")])
@@ -227,12 +237,12 @@ def _place_picture(result: CheckResult, image: npt.NDArray[np.floating], blocks:
         for which in map(Place, np.unique(place[single])):
             enlarge(panel, blocks.zoom.enlarge(single & (place == which)), PLACE_COLORS[which], compared)
         notes.append("single excluded pixels are drawn larger")
-    counts = np.bincount(result.place.ravel(), minlength=len(Place))
     group = Group(
         heading=["what the check did at each pixel"],
         panels=[[panel]],
         legend=[
-            [Key(PLACE_COLORS[place], f"{PLACE_LABELS[place]}: {counts[place]:,}")] for place in Place if counts[place]
+            [Key(PLACE_COLORS[place], f"{PLACE_LABELS[place]}: {count:,}")]
+            for place, count in result.count_places().items()
         ],
         notes=notes,
     )

@@ -302,7 +302,6 @@ def check_json(result: CheckResult) -> dict[str, Any]:
         many pixels of the image there are of each. A number that is not finite is None; ``nonfinite`` has its path,
         ``columns/0/max_error`` for example, and what it is: ``nan``, ``inf`` or ``-inf``.
     """
-    counts = np.bincount(result.place.ravel(), minlength=len(Place))
     curve, direction = result.curve, result.direction
     content = {
         "verdict": result.verdict.value,
@@ -312,7 +311,7 @@ def check_json(result: CheckResult) -> dict[str, Any]:
         "reference": result.reference,
         "sampled": result.sampled,
         "findings": list(result.findings),
-        "places": {place.name: int(counts[place]) for place in Place if counts[place]},
+        "places": {place.name: count for place, count in result.count_places().items()},
         "direction": direction and dict(vars(direction)),
         "curve": curve
         and {

@@ -172,9 +172,10 @@ class CheckResult:
         findings: what is wrong with the whole, in words: a repetition that differs, rounding noise.
         sampled: how many pixels were looked at in every column.
         place: (H, W) uint8, what was done at each pixel (:class:`Place`); of several columns the highest number.
-        error: (H, W) the largest difference of any column at a pixel, relative to the column's scale; NaN where nothing
-            was compared.
-        excess: (H, W) the largest difference over its tolerance; above 1 is out of tolerance.
+        pixels: (N,) int32 the pixels that were looked at, as row * W + column, in that order.
+        errors: (N,) the largest difference of any column at each of them, relative to the column's scale; NaN where
+            nothing was compared.
+        excesses: (N,) the largest difference over its tolerance; above 1 is out of tolerance.
         curve: the steps at the entry that is worst of all; None if there is none.
     """
 
@@ -188,8 +189,9 @@ class CheckResult:
     findings: tuple[str, ...]
     sampled: int
     place: npt.NDArray[np.uint8]
-    error: npt.NDArray[np.float64]
-    excess: npt.NDArray[np.float64]
+    pixels: npt.NDArray[np.int32]
+    errors: npt.NDArray[np.float64]
+    excesses: npt.NDArray[np.float64]
     curve: StepCurve | None
 
     def __repr__(self) -> str:
@@ -205,6 +207,26 @@ class CheckResult:
                 f"{self.worst.excess:.2g} times its tolerance"
             )
         return f"<CheckResult {self.verdict.value}: {self.mode}, {columns}, {worst}>"
+
+    @property
+    def error(self) -> npt.NDArray[np.float64]:
+        """``errors`` as an image (H, W), NaN where nothing was compared."""
+        return self._image(self.errors)
+
+    @property
+    def excess(self) -> npt.NDArray[np.float64]:
+        """``excesses`` as an image (H, W), NaN where nothing was compared."""
+        return self._image(self.excesses)
+
+    def _image(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        image = np.full(self.place.shape, np.nan)
+        image.reshape(-1)[self.pixels] = values
+        return image
+
+    def count_places(self) -> dict[Place, int]:
+        """How many pixels of the image there are of each place."""
+        counts = np.sum([np.bincount(row, minlength=len(Place)) for row in self.place], axis=0)
+        return {place: int(counts[place]) for place in Place if counts[place]}
 
     @property
     def worst(self) -> ColumnCheck | None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tdr.drawing import format_count, format_number
 from tdr.jacobian_images import Array, JacobianImages
@@ -18,14 +16,6 @@ _PERCENTILE = 99
 _OUTLIER_FACTOR = 4
 _SAMPLE = 1 << 16  # about how many entries the percentile is taken from
 
-_BAND = 1 << 16  # how many entries to work on at a time
-
-
-def bands(*images: npt.NDArray[Any]) -> Iterator[tuple[npt.NDArray[Any], ...]]:
-    """Bands of rows of images of equal height, so small that what is computed from them stays in the cache."""
-    count = min(len(images[0]), 1 + images[0].size // _BAND)
-    return zip(*(np.array_split(image, count) for image in images), strict=True)
-
 
 @dataclass(frozen=True)
 class ColorLimit:
@@ -35,11 +25,13 @@ class ColorLimit:
         value: the magnitude shown in full red or blue; 1 if all finite entries are zero.
         beyond: how many finite entries are larger than that in magnitude.
         all_zero: whether all finite entries are zero.
+        nonfinite: how many entries are not finite.
     """
 
     value: float
     beyond: int
     all_zero: bool
+    nonfinite: int
 
     def __str__(self) -> str:
         """The scale as pictures state it."""
@@ -63,31 +55,49 @@ def color_limit(images: JacobianImages, parameter: Parameter) -> ColorLimit:
     Returns:
         The scale, and how many entries lie beyond it.
     """
-    values = images[parameter.name]
-    largest, sample = sample_magnitudes(values, _SAMPLE)
-    limit = end_of_scale(largest, sample)
-    if limit == largest:
-        return ColorLimit(limit or 1.0, 0, limit == 0)
-    beyond = sum(int(np.count_nonzero(magnitudes > limit)) for magnitudes in _finite_magnitudes(values))
-    return ColorLimit(limit, beyond, False)
+    magnitudes = sample_magnitudes(images, parameter, _SAMPLE)
+    limit = end_of_scale(magnitudes.largest, magnitudes.sample)
+    beyond = 0
+    if limit < magnitudes.largest:
+        beyond = sum(int(np.count_nonzero(_finite_magnitudes(band) > limit)) for _, band in images.bands(parameter))
+    return ColorLimit(limit or 1.0, beyond, limit == 0, magnitudes.nonfinite)
 
 
-def sample_magnitudes(values: Array, count: int) -> tuple[float, Array]:
+@dataclass(frozen=True)
+class Magnitudes:
+    """What the colour scale of a parameter's Jacobian images is chosen by.
+
+    Attributes:
+        largest: the largest magnitude of all finite entries, 0 if there are none.
+        nonfinite: how many entries are not finite.
+        sample: the nonzero finite magnitudes of some entries, those of evenly spaced pixels.
+    """
+
+    largest: float
+    nonfinite: int
+    sample: Array
+
+
+def sample_magnitudes(images: JacobianImages, parameter: Parameter, count: int) -> Magnitudes:
     """What the colour scale of a parameter's Jacobian images is chosen by.
 
     Args:
-        values: (H, W, ...) the entries.
-        count: about how many of them to look at for the sample.
-
-    Returns:
-        The largest magnitude of all finite entries, 0 if there are none; and the nonzero finite magnitudes of about
-        ``count`` entries, those of evenly spaced pixels.
+        images: the Jacobian images.
+        parameter: one of their parameters.
+        count: about how many entries to look at for the sample.
     """
-    largest = max(float(magnitudes.max(initial=0)) for magnitudes in _finite_magnitudes(values))
-    step = -(-values.size // count)
-    pixels = values.reshape(values.shape[0] * values.shape[1], -1)
-    sample = np.abs(pixels[:: step | 1])  # odd, so as not to meet a power of two
-    return largest, sample[np.isfinite(sample) & (sample > 0)]
+    height, width = images.triangle_id.shape
+    size = height * width * len(images.cotangents) * math.prod(parameter.shape(images.num_lights))
+    step = -(-size // count) | 1  # odd, so as not to meet a power of two
+    largest, nonfinite, samples = 0.0, 0, []
+    for rows, band in images.bands(parameter):
+        magnitudes = _finite_magnitudes(band)
+        largest = max(largest, float(magnitudes.max(initial=0)))
+        nonfinite += band.size - magnitudes.size
+        pixels = band.reshape(-1, *band.shape[2:])[-rows.start * width % step :: step]
+        samples.append(np.abs(pixels).reshape(-1))
+    sample = np.concatenate(samples)
+    return Magnitudes(largest, nonfinite, sample[np.isfinite(sample) & (sample > 0)])
 
 
 def end_of_scale(largest: float, sample: Array) -> float:
@@ -101,9 +111,8 @@ def end_of_scale(largest: float, sample: Array) -> float:
     return largest if largest <= _OUTLIER_FACTOR * percentile else percentile
 
 
-def _finite_magnitudes(values: Array) -> Iterator[Array]:
-    """The magnitudes of the finite entries, band by band."""
-    for (band,) in bands(values):
-        magnitudes = np.abs(band)
-        finite = np.isfinite(magnitudes)
-        yield magnitudes if finite.all() else magnitudes[finite]
+def _finite_magnitudes(values: Array) -> Array:
+    """The magnitudes of the finite entries."""
+    magnitudes = np.abs(values)
+    finite = np.isfinite(magnitudes)
+    return magnitudes if finite.all() else magnitudes[finite]

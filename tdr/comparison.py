@@ -349,4 +349,8 @@ class Surroundings:
 
     def _interpolated(self, which: int) -> Array:
         """(N, 3) the positions (0) or the normals (1) of the surface."""
-        return np.asarray(self._pipeline.interpolator.g_buffer[which][self.entries], dtype=np.float64)
+        return np.asarray(self._part.interpolator.g_buffer[which], dtype=np.float64)
+
+    @functools.cached_property
+    def _part(self) -> Pipeline:
+        return self._pipeline.restricted(self.entries)

@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from tdr.errors import InputError, check_choice, check_integer, check_number, check_vector
 from tdr.light_angles import angles_of_direction, direction_from_angles
+from tdr.memory import parse_bytes, usual_limit
 from tdr.parameters import COLOR, VECTOR, Parameter, Reads, differentiable, parameters_of
 from tdr.shader_file import with_declared_parameters
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+# Kernels count the numbers of an array in 32 bits.
+_MOST_MEMORY = 8 * 10**9
 
 
 class Shading(enum.Enum):
@@ -357,8 +361,13 @@ class JacobianConfig:
     method: Method = Method.batched
     # weights of R, G, B (the derivative of the weighted sum), or 'rgb' for the three channels separately
     cotangent: Any = field(default_factory=lambda: [1.0, 1.0, 1.0])
+    # how much memory the images may take at a time, with the G-buffer that they are computed from: a number of bytes or
+    # a text such as 2GB, at most 8 GB; images that take more are computed in bands of rows and written to
+    # jacobian/*.npy (README). Not given: 1 GB, on Linux a quarter of the memory that is free if that is less
+    memory_limit: Any = None
 
     def __post_init__(self) -> None:
+        self.memory_bytes()
         if self.cotangent != "rgb":
             if isinstance(self.cotangent, str):
                 raise InputError(f"jacobian.cotangent must be 'rgb' or a list of 3 numbers; got {self.cotangent!r}.")
@@ -366,6 +375,12 @@ class JacobianConfig:
         names = self.parameters
         if names != "all" and (not _is_list(names) or len(names) == 0):
             raise InputError(f"jacobian.parameters must be a list of parameter names or 'all'; got {names!r}.")
+
+    def memory_bytes(self) -> int:
+        """``memory_limit`` in bytes, whether it is given or not."""
+        if self.memory_limit is None:
+            return usual_limit()
+        return parse_bytes("jacobian.memory_limit", self.memory_limit, most=_MOST_MEMORY)
 
     def cotangents(self) -> npt.NDArray[np.float64]:
         """The cotangents to seed, shape (C, 3): C = 3 unit vectors for ``rgb``, else C = 1."""

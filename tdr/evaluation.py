@@ -47,7 +47,7 @@ class PixelSample:
     def of(cls, pipeline: Pipeline, entries: npt.NDArray[np.integer]) -> "PixelSample":
         """Take pixels of what a pipeline rendered last: (N,) entries of the list of covered pixels."""
         pixels = pipeline.rasterizer.pixels[entries]
-        seen = pipeline.rasterizer.triangle_id_buffer.reshape(-1)[pixels]
+        seen = pipeline.rasterizer.triangle_ids[entries]
         vertices, triangles, normals, normal_ids, albedo = pipeline.interpolator.attributes
         corners = triangles[seen]
         settings = pipeline.camera.settings

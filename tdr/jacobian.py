@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -62,7 +63,9 @@ def compute_jacobian(
         cotangent=cotangent if isinstance(cotangent, str) else list(cotangent),
     )
     pipeline.forward()
-    return differentiate(pipeline, settings)
+    images = differentiate(pipeline, settings)
+    # The caller may write into the pipeline's image.
+    return replace(images, image=images.image.copy(), triangle_id=images.triangle_id.copy())
 
 
 def differentiate(pipeline: Pipeline, settings: JacobianConfig, track: Track = silently) -> JacobianImages:
@@ -74,7 +77,7 @@ def differentiate(pipeline: Pipeline, settings: JacobianConfig, track: Track = s
         track: wraps the loop over bands or pixels, to show progress.
 
     Returns:
-        The Jacobian images.
+        The Jacobian images; the image and the triangle ids are the pipeline's own (:meth:`tdr.Pipeline.hand_over`).
 
     Raises:
         InputError: if a parameter is not known.
@@ -93,9 +96,10 @@ def differentiate(pipeline: Pipeline, settings: JacobianConfig, track: Track = s
         planes = columns[first:last].reshape(*shape, height, width, len(cotangents))
         values[parameter.name] = np.moveaxis(planes, range(len(shape)), range(3, 3 + len(shape)))
         first = last
+    image, triangle_id = pipeline.hand_over()
     return JacobianImages(
-        image=pipeline.output_buffer.to_numpy(),
-        triangle_id=pipeline.rasterizer.triangle_id_buffer.copy(),
+        image=image,
+        triangle_id=triangle_id,
         parameters=chosen,
         values=values,
         cotangents=cotangents,
@@ -124,10 +128,30 @@ def compute_at(
     Returns:
         (D, N, C), column by column.
     """
+    return compute_covered(pipeline.restricted(entries), parameters, cotangents, method)
+
+
+def compute_covered(
+    pipeline: Pipeline,
+    parameters: Sequence[Parameter],
+    cotangents: npt.NDArray[np.float64],
+    method: Method = Method.batched,
+) -> npt.NDArray[np.floating]:
+    """Compute the entries of Jacobian images at the covered pixels alone.
+
+    Args:
+        pipeline: the scene, with the G-buffer of its covered pixels (:meth:`tdr.Pipeline.restricted`).
+        parameters: what to differentiate with respect to.
+        cotangents: (C, 3).
+        method: how.
+
+    Returns:
+        (D, N, C), column by column, in the order of the list of covered pixels.
+    """
     num_columns = len(columns_of(parameters, pipeline.light_array.num_lights))
-    columns = _planes(num_columns, len(entries), len(cotangents))
-    places = np.arange(len(entries), dtype=np.int32)
-    _FILL[method](pipeline.restricted(entries), parameters, cotangents, places, columns, silently)
+    places = np.arange(len(pipeline.rasterizer.pixels), dtype=np.int32)
+    columns = _planes(num_columns, len(places), len(cotangents))
+    _FILL[method](pipeline, parameters, cotangents, places, columns, silently)
     return columns
 
 

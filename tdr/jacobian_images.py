@@ -1,8 +1,13 @@
-"""The result of a run: a rendering and its Jacobian images, as plain arrays."""
+"""The result of a run: a rendering and its Jacobian images, as plain arrays.
+
+Images that are too large to be held in memory are arrays on disk (:class:`tdr.array_files.ArrayFiles`). What goes
+through all entries takes some rows at a time, whatever the size.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +17,37 @@ import numpy.typing as npt
 from tdr.parameters import Column, Parameter, Reads, columns_of
 
 Array = npt.NDArray[np.floating]
+
+_BAND = 1 << 16  # how many entries of a column to work on at a time
+
+
+def row_bands(shape: tuple[int, ...]) -> list[slice]:
+    """Rows of an image to be worked on at a time: so few that what is computed from them stays in the cache.
+
+    Args:
+        shape: (H, W, ...) of the image.
+
+    Returns:
+        All rows, in order.
+    """
+    height, size = shape[0], int(np.prod(shape))
+    count = max(1, min(height, 1 + size // _BAND))
+    ends = [height * i // count for i in range(count + 1)]
+    return [slice(first, last) for first, last in itertools.pairwise(ends)]
+
+
+def entries_of(values: Array, index: tuple[int, ...]) -> Array:
+    """One column of a parameter's entries: a view.
+
+    Args:
+        values: (H, W, C, *parameter shape).
+        index: where the column stands in the parameter's shape.
+
+    Returns:
+        (H, W, C).
+    """
+    entry = (Ellipsis, *index)
+    return np.asarray(values[entry])  # type: ignore[index]
 
 
 @dataclass(frozen=True)
@@ -26,7 +62,7 @@ class JacobianImages:
         triangle_id: (H, W) int32, the triangle that each pixel sees, -1 for background.
         parameters: what was differentiated with respect to.
         values: parameter name -> (H, W, C, *parameter shape); entry [r, c, k] is the derivative of
-            ``cotangents[k] . image[r, c]``.
+            ``cotangents[k] . image[r, c]``. Arrays on disk are mapped whenever they are asked for.
         cotangents: (C, 3) weights of R, G and B; C is 1, or 3 for the channels separately.
         num_lights: how many lights the scene has.
         method: ``batched`` or ``loop``.
@@ -53,11 +89,35 @@ class JacobianImages:
 
     def column(self, column: Column) -> Array:
         """The Jacobian image of one column, (H, W, C)."""
-        entry = (Ellipsis, *column.index)
-        return np.asarray(self.values[column.parameter.name][entry])  # type: ignore[index]
+        return entries_of(self.values[column.parameter.name], column.index)
+
+    def bands(self, parameter: Parameter) -> Iterator[tuple[slice, Array]]:
+        """The Jacobian images of a parameter, some rows at a time: the rows, and (rows, W, C, *parameter shape)."""
+        for rows in row_bands((*self.triangle_id.shape, len(self.cotangents))):
+            yield rows, self.values[parameter.name][rows]
+
+    def sampled(self, column: Column, stride: int) -> Array:
+        """A column at one of every ``stride`` x ``stride`` pixels, (H / stride, W / stride, C), rounded up."""
+        parts = []
+        for rows, band in self.bands(column.parameter):
+            part = band[-rows.start % stride :: stride, ::stride]
+            parts.append(entries_of(part, column.index).copy())
+        return np.concatenate(parts)
+
+    def largest_magnitudes(self, parameter: Parameter) -> npt.NDArray[np.float64]:
+        """The largest magnitude of each column's finite entries, of the parameter's shape; 0 if there are none."""
+        largest = np.zeros(parameter.shape(self.num_lights))
+        for _, band in self.bands(parameter):
+            for index in np.ndindex(largest.shape):
+                magnitudes = np.abs(entries_of(band, index))
+                most = magnitudes.max()
+                if not np.isfinite(most):
+                    most = magnitudes[np.isfinite(magnitudes)].max(initial=0.0)
+                largest[index] = max(largest[index], most)
+        return largest
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """What ``jacobian.npz`` holds: ``image``, ``triangle_id`` and one array a parameter under its own name."""
+        """What is kept on disk: ``image``, ``triangle_id`` and one array a parameter under its own name."""
         return {"image": self.image, "triangle_id": self.triangle_id, **self.values}
 
     def description(self) -> dict[str, Any]:
@@ -71,11 +131,19 @@ class JacobianImages:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any]) -> JacobianImages:
+    def from_arrays(
+        cls,
+        image: Array,
+        triangle_id: npt.NDArray[np.int32],
+        values: Mapping[str, Array],
+        description: Mapping[str, Any],
+    ) -> JacobianImages:
         """Put together what :meth:`arrays` and :meth:`description` gave.
 
         Args:
-            arrays: from :meth:`arrays`.
+            image: see :class:`JacobianImages`, likewise ``triangle_id`` and ``values``.
+            triangle_id: likewise.
+            values: likewise.
             description: from :meth:`description`.
 
         Raises:
@@ -86,10 +154,10 @@ class JacobianImages:
             for given in description["parameters"]
         )
         images = cls(
-            image=arrays["image"],
-            triangle_id=arrays["triangle_id"],
+            image=image,
+            triangle_id=triangle_id,
             parameters=parameters,
-            values={parameter.name: arrays[parameter.name] for parameter in parameters},
+            values=values,
             cotangents=np.array(description["cotangents"], np.float64),
             num_lights=description["num_lights"],
             method=description["method"],
@@ -98,6 +166,7 @@ class JacobianImages:
         size, channels = images.triangle_id.shape, len(images.cotangents)
         expected = {"image": (*size, 3)}
         expected |= {p.name: (*size, channels, *p.shape(images.num_lights)) for p in parameters}
+        arrays = images.arrays()
         for name, shape in expected.items():
             if arrays[name].shape != shape:
                 raise ValueError(f"{name} has the shape {arrays[name].shape}, not {shape}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -36,12 +37,20 @@ class ImageBuffer:
 
     Attributes:
         values: (H, W, 3) linear RGB, row 0 at the top, background 0.
-        grad: (H, W, 3) cotangent; fill it, in whole or pixel by pixel, before :meth:`Pipeline.backward`.
     """
 
     def __init__(self, height: int, width: int) -> None:
         self.values = np.zeros((height, width, 3), dtype=backend.dtype())
-        self.grad = np.zeros((height, width, 3), dtype=backend.dtype())
+
+    @functools.cached_property
+    def grad(self) -> npt.NDArray[np.floating]:
+        """(H, W, 3) cotangent; fill it, in whole or pixel by pixel, before :meth:`Pipeline.backward`."""
+        return np.zeros_like(self.values)
+
+    def clear_grad(self) -> None:
+        """Set the cotangent to zero; where nobody has asked for it yet, it takes no memory."""
+        if "grad" in vars(self):
+            self.grad.fill(0.0)
 
     def to_numpy(self) -> npt.NDArray[np.floating]:
         """A copy of the image, (H, W, 3) linear RGB."""
@@ -93,6 +102,7 @@ class Pipeline:
 
         self.kernels = current_kernels()
         self._epoch = backend.epoch()
+        self._handed_over: tuple[npt.NDArray[np.generic], ...] = ()
         self.rasterizer = TriangleRasterizer(height, width)
         self.normals_estimator = NormalsEstimator(mesh, self.placement.shading)
         self.interpolator = TriangleAttributeInterpolator(mesh, self.normals_estimator)
@@ -181,6 +191,8 @@ class Pipeline:
         self._check_settings()
         settings = self.camera.settings
         height, width = self.resolution
+        if self._is_handed_over(self.rasterizer.triangle_id_buffer):
+            self.rasterizer.triangle_id_buffer = np.full_like(self.rasterizer.triangle_id_buffer, -1)
         self.rasterizer.forward(
             self.mesh,
             model=np.array([self.placement.scale, *self.placement.translation], dtype=np.float64),
@@ -214,10 +226,21 @@ class Pipeline:
 
     def shade(self) -> None:
         """Shade the G-buffer into ``output_buffer``, the second half of :meth:`render`."""
+        self.clear_image()
+        self.shade_covered()
+
+    def clear_image(self) -> None:
+        """Make the image black."""
+        if self._is_handed_over(self.output_buffer.values):
+            self.output_buffer.values = np.zeros_like(self.output_buffer.values)
+        else:
+            self.output_buffer.values.fill(0.0)
+
+    def shade_covered(self) -> None:
+        """Shade the covered pixels from the G-buffer; the others stay as they are."""
         self._check_alive()
         pixels = self.rasterizer.pixels
         image = self.output_buffer.values.reshape(-1, 3)
-        image.fill(0.0)
         arguments = self._shading_arguments(self.layout())
         with explained(self.shader):
             for start, count in self.bands():
@@ -226,6 +249,17 @@ class Pipeline:
                     self.kernels.shade(start, count, light, *arguments)
                 self.kernels.write_image(start, count, pixels, image)
         ti.sync()
+
+    def hand_over(self) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.int32]]:
+        """The image (H, W, 3) and the triangle ids (H, W) that were rendered last, which nothing changes from now on.
+
+        They are no copies: the next rendering goes to new arrays.
+        """
+        self._handed_over = (self.output_buffer.values, self.rasterizer.triangle_id_buffer)
+        return self.output_buffer.values, self.rasterizer.triangle_id_buffer
+
+    def _is_handed_over(self, array: npt.NDArray[np.generic]) -> bool:
+        return any(array is other for other in self._handed_over)
 
     def backward(self, parameters: Sequence[str] | None = None) -> None:
         """Pull ``output_buffer.grad`` back and add the result to the parameters' ``gradients``.
@@ -260,7 +294,7 @@ class Pipeline:
 
     def clear_gradients(self) -> None:
         """Set every gradient and the cotangent to zero."""
-        self.output_buffer.grad.fill(0.0)
+        self.output_buffer.clear_grad()
         for gradient in self.gradients.values():
             gradient.fill(0.0)
 
@@ -303,17 +337,20 @@ class Pipeline:
                 first += parameter.size * (num_lights if parameter.per_light else 1)
         return np.array([columns[name] for name in sorted(columns)], dtype=np.int32)
 
-    def restricted(self, entries: npt.NDArray[np.integer]) -> Pipeline:
-        """This pipeline, as it was rendered last, with some of its covered pixels only; all else is shared with it.
+    def restricted(self, entries: npt.NDArray[np.integer] | slice) -> Pipeline:
+        """This pipeline with some of its covered pixels only and a G-buffer of these; all else is shared with it.
 
         Args:
             entries: (N,) entries of the list of covered pixels.
         """
+        self._check_alive()
         part = copy.copy(self)
         part.rasterizer = copy.copy(self.rasterizer)
         part.rasterizer.pixels = self.rasterizer.pixels[entries]
+        part.rasterizer.triangle_ids = self.rasterizer.triangle_ids[entries]
         part.interpolator = copy.copy(self.interpolator)
-        part.interpolator.g_buffer = tuple(np.ascontiguousarray(a[entries]) for a in self.interpolator.g_buffer)
+        part.interpolator.allocate(len(part.rasterizer.pixels))
+        part.compute_surface()
         return part
 
     def compute_g_buffer(self) -> dict[str, npt.NDArray[np.generic]]:
@@ -346,7 +383,7 @@ class Pipeline:
         settings = self.camera.settings
         return (
             self.rasterizer.pixels,
-            self.rasterizer.triangle_id_buffer.reshape(-1),
+            self.rasterizer.triangle_ids,
             *self.interpolator.attributes,
             self.rotations(),
             np.array([*self.resolution, settings.near, settings.far], dtype=np.float64),

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tdr.color_limit import ColorLimit, bands, color_limit
+from tdr.color_limit import ColorLimit, color_limit
 from tdr.drawing import (
     ColorScale,
     Group,
@@ -33,10 +33,13 @@ from tdr.drawing import (
     id_colors,
     mark,
 )
-from tdr.jacobian_images import Array, JacobianImages
+from tdr.jacobian_images import Array, JacobianImages, entries_of, row_bands
 from tdr.parameters import VECTOR, Column, Parameter, Reads
 
 CHANNELS = ("R", "G", "B")
+
+# the longer side of a rendering that is shown as it is, in pixels; browsers show no larger ones with ease
+_LARGEST_RENDER = 4096
 
 # how many panels a figure has at most, across and down
 _FIGURE_COLUMNS = 4
@@ -44,63 +47,6 @@ _FIGURE_ROWS = 12
 
 
 # ------------------------------------------------------------------------------------------------------- numbers
-
-
-def column_statistics(images: JacobianImages) -> dict[str, float]:
-    """Describe every column by a few numbers.
-
-    Args:
-        images: the Jacobian images.
-
-    Returns:
-        For every column, under ``<column name>/<key>``: ``max_abs``, ``min``, ``max`` and ``l2`` (the Euclidean norm)
-        of all finite entries; ``mean_abs``, the mean magnitude of the finite entries of covered pixels; ``nonzero``,
-        the share of covered pixels that have a finite nonzero entry; ``nonfinite``, how many entries are not finite.
-        What there are no entries for is 0.
-    """
-    covered = images.triangle_id >= 0
-    return {
-        f"{column.name}/{key}": float(value)
-        for column in images.columns
-        for key, value in _statistics(images.column(column), covered).items()
-    }
-
-
-def _statistics(values: Array, covered: npt.NDArray[np.bool_]) -> dict[str, float]:
-    """Statistics of one column (H, W, C)."""
-    parts = np.array([_band_statistics(*band) for band in bands(values, covered)])
-    low, high = parts[:, 0].min(), parts[:, 1].max()
-    squares, magnitudes, known_covered, nonzero, nonfinite = parts[:, 2:].sum(axis=0)
-    if nonfinite == values.size:
-        low = high = 0.0
-    return {
-        "max_abs": max(high, -low),
-        "mean_abs": magnitudes / max(1, known_covered),
-        "min": low,
-        "max": high,
-        "l2": math.sqrt(squares),
-        "nonzero": nonzero / max(1, np.count_nonzero(covered)),
-        "nonfinite": nonfinite,
-    }
-
-
-def _band_statistics(values: Array, covered: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """What the statistics of a column are put together from, for a band of it: two extremes, then sums."""
-    entries, seen = values.astype(np.float64).reshape(covered.size, -1), covered.reshape(-1, 1)
-    finite = np.isfinite(entries)
-    known = entries[finite]
-    magnitudes = np.abs(np.where(finite, entries, 0) * seen)
-    return np.array(
-        [
-            known.min(initial=math.inf),
-            known.max(initial=-math.inf),
-            np.square(known).sum(),
-            magnitudes.sum(),
-            np.count_nonzero(finite & seen),
-            np.count_nonzero(magnitudes.any(axis=1)),
-            finite.size - len(known),
-        ]
-    )
 
 
 @dataclass(frozen=True)
@@ -122,26 +68,91 @@ class Entry:
     value: float
 
 
-def largest_entries(images: JacobianImages, count: int = 5) -> list[Entry]:
-    """Find each column's finite entry of largest magnitude.
+@dataclass(frozen=True)
+class Survey:
+    """What one look at all entries of Jacobian images finds.
+
+    Attributes:
+        statistics: for every column, under ``<column name>/<key>``: ``max_abs``, ``min``, ``max`` and ``l2`` (the
+            Euclidean norm) of all finite entries; ``mean_abs``, the mean magnitude of the finite entries of covered
+            pixels; ``nonzero``, the share of covered pixels that have a finite nonzero entry; ``nonfinite``, how many
+            entries are not finite. What there are no entries for is 0.
+        largest: each column's finite entry of largest magnitude, the largest first; a column without a finite entry
+            has none.
+    """
+
+    statistics: dict[str, float]
+    largest: list[Entry]
+
+
+def survey(images: JacobianImages) -> Survey:
+    """Describe every column by a few numbers, and find its largest entry.
 
     Args:
         images: the Jacobian images.
-        count: how many columns to list at most.
-
-    Returns:
-        One entry a column, largest magnitude first. A column without a finite entry has none.
     """
+    covered = images.triangle_id >= 0
+    num_covered, channels = int(np.count_nonzero(covered)), len(images.cotangents)
+    statistics: dict[str, float] = {}
     entries = []
-    for column in images.columns:
-        values = images.column(column)
-        magnitudes = np.abs(values)
-        magnitudes[~np.isfinite(magnitudes)] = -1
-        row, col, channel = map(int, np.unravel_index(np.argmax(magnitudes), values.shape))
-        if magnitudes[row, col, channel] >= 0:
-            value = float(values[row, col, channel])
-            entries.append(Entry(column.name, row, col, channel if values.shape[2] == 3 else None, value))
-    return sorted(entries, key=lambda entry: -abs(entry.value))[:count]
+    for parameter, columns in itertools.groupby(images.columns, lambda column: column.parameter):
+        chosen = list(columns)
+        parts, first_rows = [], []
+        for rows, band in images.bands(parameter):
+            of_columns = (entries_of(band, column.index) for column in chosen)
+            parts.append([_band_statistics(values, covered[rows]) for values in of_columns])
+            first_rows.append(rows.start)
+        for column, numbers in zip(chosen, np.swapaxes(parts, 0, 1), strict=True):
+            joined = _joined(numbers, num_covered, covered.size * channels)
+            statistics |= {f"{column.name}/{key}": float(value) for key, value in joined.items()}
+            if joined["nonfinite"] < covered.size * channels:
+                where = int(np.nanargmax(np.abs(numbers[:, 1])))
+                pixel, channel = divmod(int(numbers[where, 0]), channels)
+                row, col = divmod(pixel, covered.shape[1])
+                place = (first_rows[where] + row, col, channel if channels == 3 else None)
+                entries.append(Entry(column.name, *place, float(numbers[where, 1])))
+    return Survey(statistics, sorted(entries, key=lambda entry: -abs(entry.value)))
+
+
+def _joined(parts: npt.NDArray[np.float64], num_covered: int, num_entries: int) -> dict[str, float]:
+    """Statistics of a column from those of its bands."""
+    low, high = parts[:, 2].min(), parts[:, 3].max()
+    squares, magnitudes, known_covered, nonzero, nonfinite = parts[:, 4:].sum(axis=0)
+    if nonfinite == num_entries:
+        low = high = 0.0
+    return {
+        "max_abs": max(high, -low),
+        "mean_abs": magnitudes / max(1, known_covered),
+        "min": low,
+        "max": high,
+        "l2": math.sqrt(squares),
+        "nonzero": nonzero / max(1, num_covered),
+        "nonfinite": nonfinite,
+    }
+
+
+def _band_statistics(values: Array, covered: npt.NDArray[np.bool_]) -> list[float]:
+    """What the statistics of a column are put together from, for a band of it.
+
+    Where the largest entry is, and its value, two extremes, then sums.
+    """
+    num_covered = int(np.count_nonzero(covered)) * values.shape[2]
+    if not values.any():
+        return [0, 0.0, 0.0, 0.0, 0.0, 0.0, num_covered, 0, 0]
+    entries, seen = values.astype(np.float64).reshape(covered.size, -1), covered.reshape(-1, 1)
+    finite = np.isfinite(entries)
+    nonfinite = finite.size - int(np.count_nonzero(finite))
+    known = entries
+    magnitudes = np.abs(entries)
+    if nonfinite:
+        known, num_covered = entries[finite], int(np.count_nonzero(finite & seen))
+        magnitudes[~finite] = -1
+    largest = int(np.argmax(magnitudes))
+    low, high, squares = known.min(initial=math.inf), known.max(initial=-math.inf), np.square(known).sum()
+    value = entries.flat[largest] if len(known) else math.nan
+    magnitudes *= seen & finite
+    nonzero = np.count_nonzero(magnitudes.any(axis=1))
+    return [largest, value, low, high, squares, magnitudes.sum(), num_covered, nonzero, nonfinite]
 
 
 # ------------------------------------------------------------------------------------------------------ pictures
@@ -161,18 +172,29 @@ def encode_srgb(image: Array) -> Picture:
     Source: IEC 61966-2-1:1999.
     """
     encoded = np.empty(image.shape, np.uint8)
-    for linear, levels in bands(image, encoded):
-        linear = np.clip(np.nan_to_num(linear), 0, 1)
+    for rows in row_bands(image.shape):
+        linear = np.clip(np.nan_to_num(image[rows]), 0, 1)
         # powers of zero, and of what is nearly zero, are slow
         power = np.power(np.maximum(linear, 0.0031308), 1 / 2.4)
         curve = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * power - 0.055)
-        np.rint(255 * curve, out=levels, casting="unsafe")
+        np.rint(255 * curve, out=encoded[rows], casting="unsafe")
     return encoded
+
+
+def render_zoom(image: Array) -> Zoom:
+    """How a rendering (H, W, 3) is shown by itself: as it is, or, where it is huge, one of every few pixels."""
+    return Zoom(-(-max(image.shape) // _LARGEST_RENDER), 1)
 
 
 def count_clipped(image: Array) -> int:
     """How many components of a linear image sRGB cannot encode: below 0, above 1 or not finite."""
-    return int(image.size - np.count_nonzero((image >= 0) & (image <= 1)))
+    inside = (np.count_nonzero((image[rows] >= 0) & (image[rows] <= 1)) for rows in row_bands(image.shape))
+    return int(image.size - sum(inside))
+
+
+def count_not_finite(image: Array) -> int:
+    """How many components of a linear image are not finite."""
+    return int(image.size - sum(np.count_nonzero(np.isfinite(image[rows])) for rows in row_bands(image.shape)))
 
 
 def column_title(images: JacobianImages, column: Column) -> str:
@@ -203,7 +225,7 @@ def column_picture(images: JacobianImages, column: Column, limit: ColorLimit | N
     zoom = Zoom.for_group(images.triangle_id.shape, channels)
     scale = ColorScale.diverging(limit.value, extended=limit.beyond > 0)
     group = Group(
-        heading=[column_title(images, column), *_not_finite_note(images.column(column))],
+        heading=[column_title(images, column), *_not_finite_columns(images, [column], limit)],
         panels=[[panel for row in _panels(images, [column], scale, zoom) for panel in row]],
         titles=CHANNELS if channels == 3 else (),
         scale=scale,
@@ -212,7 +234,7 @@ def column_picture(images: JacobianImages, column: Column, limit: ColorLimit | N
     return draw_group(group)
 
 
-def figure(images: JacobianImages) -> Picture:
+def figure(images: JacobianImages, limits: Mapping[Parameter, ColorLimit] | None = None) -> Picture:
     """Draw the rendering and the Jacobian images side by side, parameter by parameter.
 
     Every parameter has a colour bar with its scale. A figure has at most twelve rows of panels; what is left out of
@@ -220,6 +242,7 @@ def figure(images: JacobianImages) -> Picture:
 
     Args:
         images: the Jacobian images.
+        limits: :func:`color_limit` of the parameters, if they are already known.
 
     Returns:
         The figure.
@@ -238,7 +261,8 @@ def figure(images: JacobianImages) -> Picture:
     rows, hidden = rows[:most], [column for row in rows[most:] for piece in row for column in piece]
 
     zoom = Zoom.for_figure(images.triangle_id.shape, channels * len(rows))
-    limits = {p: color_limit(images, p) for p in dict.fromkeys(piece[0].parameter for row in rows for piece in row)}
+    shown = dict.fromkeys(piece[0].parameter for row in rows for piece in row)
+    limits = {p: limits[p] if limits else color_limit(images, p) for p in shown}
     groups = [[_figure_group(images, piece, limits[piece[0].parameter], zoom) for piece in row] for row in rows]
     render = zoom.enlarge(encode_srgb(zoom.sample(images.image)))
     groups[0].insert(0, Group(["rendering"], [[render]], notes=_clipped_note(images.image)))
@@ -256,7 +280,7 @@ def _panels(images: JacobianImages, columns: Sequence[Column], scale: ColorScale
     for channel in range(len(images.cotangents)):
         row = []
         for column in columns:
-            values = zoom.sample(images.column(column)[:, :, channel])
+            values = images.sampled(column, zoom.stride)[:, :, channel]
             panel = scale.colors(values)
             # an entry of the background that is not zero must not be hidden
             mark(panel, values, background & (values == 0))
@@ -272,7 +296,7 @@ def _figure_group(images: JacobianImages, columns: Sequence[Column], limit: Colo
     title = [f"{numerator} {denominator}"] if components else [numerator, denominator]
     scale = ColorScale.diverging(limit.value, extended=limit.beyond > 0)
     return Group(
-        heading=[*_not_finite_note(*map(images.column, columns)), *title],
+        heading=[*_not_finite_columns(images, columns, limit), *title],
         panels=_panels(images, columns, scale, zoom),
         titles=components,
         row_titles=CHANNELS if len(images.cotangents) == 3 else (),
@@ -365,6 +389,15 @@ def per_unit(column: Column) -> str:
 def _finite_range(values: Array) -> tuple[float, float]:
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+
+
+def _not_finite_columns(images: JacobianImages, columns: Sequence[Column], limit: ColorLimit) -> list[str]:
+    """A line on the entries of some columns of one parameter that are not finite, if there are any."""
+    if not limit.nonfinite:
+        return []
+    return _not_finite_note(
+        *(entries_of(band, column.index) for _, band in images.bands(columns[0].parameter) for column in columns)
+    )
 
 
 def _not_finite_note(*arrays: npt.NDArray[Any]) -> list[str]:

@@ -207,11 +207,13 @@ class SweepImages:
             except InputError as error:
                 runs.append(RunImages("unreadable", str(error)))
                 continue
+            nonfinite = 0
             for parameter in images.parameters:
-                found, sample = sample_magnitudes(images[parameter.name], -(-_MAGNITUDES // len(swept.runs)))
-                largest[parameter] = max(largest[parameter], found)
-                samples[parameter].append(sample)
-            runs.append(_sample(images, _MEMORY // len(swept.runs)))
+                found = sample_magnitudes(images, parameter, -(-_MAGNITUDES // len(swept.runs)))
+                largest[parameter] = max(largest[parameter], found.largest)
+                samples[parameter].append(found.sample)
+                nonfinite += found.nonfinite
+            runs.append(_sample(images, _MEMORY // len(swept.runs), nonfinite > 0))
         limits = {
             parameter: SharedLimit(end_of_scale(found, np.concatenate(samples[parameter])) or 1.0, found)
             for parameter, found in largest.items()
@@ -281,7 +283,7 @@ class SweepImages:
         return [f"one of every {most} x {most} pixels kept"] if most > 1 else []
 
 
-def _sample(images: JacobianImages, memory: int) -> RunImages:
+def _sample(images: JacobianImages, memory: int, has_nonfinite: bool) -> RunImages:
     """What is kept of one run's images, in so many bytes."""
     shape = images.triangle_id.shape
     height, width = shape
@@ -290,7 +292,7 @@ def _sample(images: JacobianImages, memory: int) -> RunImages:
     kept = (slice(None, None, stride),) * 2
     background = images.triangle_id[kept] < 0
     entries = {
-        Derivative(column, numerator): Entries.of(images.column(column)[kept][..., channel], background)
+        Derivative(column, numerator): Entries.of(images.sampled(column, stride)[..., channel], background)
         for _, columns in groupby(images.columns, subject)
         for (channel, numerator), column in product(enumerate(numerators(images.cotangents)), list(columns))
     }
@@ -300,7 +302,7 @@ def _sample(images: JacobianImages, memory: int) -> RunImages:
     return RunImages(
         shape=(height, width),
         stride=stride,
-        has_nonfinite=not all(np.isfinite(values).all() for values in images.values.values()),
+        has_nonfinite=has_nonfinite,
         covered=_box(seen),
         render=encode_srgb(images.image[kept]),
         entries=entries,

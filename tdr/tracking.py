@@ -30,8 +30,9 @@ from tdr.errors import InputError
 from tdr.record import RECORD, RunRecord, Status, is_finite
 
 FIGURE = "figure.png"
+ARRAYS, ARRAY_FILES = "jacobian.npz", "jacobian"
 # What of a run's files its pictures can be drawn from again.
-FETCHED = ("jacobian.npz", "jacobian.json", "metrics.json")
+FETCHED = (ARRAYS, "jacobian.json", "metrics.json")
 DESCRIPTION = "mlflow.note.content"
 # MLflow sets it again with every image; it must be there before several are uploaded at a time.
 IMAGES = "mlflow.loggedImages"
@@ -287,7 +288,11 @@ class TrackingStore:
                     continue  # the run of a sweep itself
                 here = folder / run_id
                 here.mkdir()
-                for name in kept & {RECORD, *FETCHED}:
+                names = kept & {RECORD, *FETCHED}
+                if ARRAYS not in kept:
+                    within = self._client.list_artifacts(run_id, ARRAY_FILES)
+                    names |= {item.path for item in within if item.path.endswith(".npy")}
+                for name in names:
                     self._client.download_artifacts(run_id, name, str(here))
                 records.append(RunRecord.read_json(here / RECORD))
         return records

@@ -50,13 +50,14 @@ def check_result(columns=(), place=((2,),), error=None, excess=None, **changes):
         "findings": (),
         "sampled": 512,
         "place": place,
-        "error": unknown if error is None else np.array(error, float),
-        "excess": unknown if excess is None else np.array(excess, float),
         "curve": None,
     }
+    error, excess = (unknown if image is None else np.array(image, float) for image in (error, excess))
+    pixels = np.flatnonzero(~np.isnan(error) | ~np.isnan(excess)).astype(np.int32)
+    fields |= {"pixels": pixels, "errors": error.ravel()[pixels], "excesses": excess.ravel()[pixels]}
     result = CheckResult(**{**fields, **changes})
-    for image in (result.place, result.error, result.excess):
-        image.flags.writeable = False
+    for array in (result.place, result.pixels, result.errors, result.excesses):
+        array.flags.writeable = False
     return result
 
 

@@ -255,7 +255,10 @@ class TestJson:
         assert content["nonfinite"] == {}
         named = {field for field in vars(checks[0])}
         assert first.keys() == named
-        assert content.keys() == (vars(result).keys() | {"places", "nonfinite"}) - {"place", "error", "excess"}
+        assert content.keys() == vars(result).keys() - {"place", "pixels", "errors", "excesses"} | {
+            "places",
+            "nonfinite",
+        }
 
     def test_what_is_not_finite_is_told_apart(self):
         check = column_check(

@@ -8,7 +8,7 @@ from tdr import report
 
 
 def statistics(images, name="shader.diffuse"):
-    numbers = report.column_statistics(images)
+    numbers = report.survey(images).statistics
     return {key.removeprefix(f"{name}/"): value for key, value in numbers.items() if key.startswith(f"{name}/")}
 
 
@@ -60,7 +60,7 @@ class TestColumnStatistics:
 
     def test_every_column_has_its_own_numbers(self):
         entries = np.arange(6.0).reshape(1, 1, 1, 2, 3)
-        numbers = report.column_statistics(jacobian_images({"light.direction": entries}, lights=2))
+        numbers = report.survey(jacobian_images({"light.direction": entries}, lights=2)).statistics
         assert {key: value for key, value in numbers.items() if key.endswith("/max")} == {
             f"light.direction.{light}.{axis}/max": 3 * light + i for light in (0, 1) for i, axis in enumerate("xyz")
         }
@@ -88,26 +88,25 @@ class TestLargestEntries:
         entries = np.zeros((2, 3, 1, 3))
         entries[0, 1, 0, 0], entries[1, 2, 0, 1], entries[1, 0, 0, 2] = 1, -7, 3
         entries[0, 0, 0, 2] = -2
-        assert report.largest_entries(jacobian_images({"mesh.rotation": entries})) == [
+        assert report.survey(jacobian_images({"mesh.rotation": entries})).largest == [
             report.Entry("mesh.rotation.y", 1, 2, None, -7),
             report.Entry("mesh.rotation.z", 1, 0, None, 3),
             report.Entry("mesh.rotation.x", 0, 1, None, 1),
         ]
 
-    def test_count_limits_how_many(self):
-        assert len(report.largest_entries(every_parameter(), count=5)) == 5
-        assert len(report.largest_entries(every_parameter(), count=100)) == 27
+    def test_every_column_has_one(self):
+        assert len(report.survey(every_parameter()).largest) == 27
 
     def test_the_channel_is_named_where_there_are_three(self):
         entries = np.zeros((2, 2, 3))
         entries[1, 0, 2] = 5
-        assert report.largest_entries(one_column(entries)) == [report.Entry("shader.diffuse", 1, 0, 2, 5)]
+        assert report.survey(one_column(entries)).largest == [report.Entry("shader.diffuse", 1, 0, 2, 5)]
 
     def test_entries_that_are_not_finite_are_left_out(self):
-        assert report.largest_entries(one_column([[math.inf, -2, math.nan]])) == [
+        assert report.survey(one_column([[math.inf, -2, math.nan]])).largest == [
             report.Entry("shader.diffuse", 0, 1, None, -2)
         ]
-        assert report.largest_entries(one_column([[math.nan]])) == []
+        assert report.survey(one_column([[math.nan]])).largest == []
 
 
 class TestEncodeSrgb:

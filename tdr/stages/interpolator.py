@@ -69,9 +69,13 @@ class TriangleAttributeInterpolator:
             normals_estimator.triangle_normal_ids,
             mesh.vertex_albedo,
         )
-        self.g_buffer = tuple(np.empty((0, 3)) for _ in range(3))
+        self.allocate(0)
+
+    def allocate(self, num_pixels: int) -> None:
+        """Make a new G-buffer for so many covered pixels."""
+        self.g_buffer = tuple(np.empty((num_pixels, 3)) for _ in range(3))
 
     def resize(self, num_pixels: int) -> None:
         """Make room for the attributes of so many covered pixels."""
         if num_pixels != len(self.g_buffer[0]):
-            self.g_buffer = tuple(np.empty((num_pixels, 3)) for _ in range(3))
+            self.allocate(num_pixels)
