@@ -16,12 +16,13 @@ Point = ti.types.vector(3, ti.f64)
 Corners = ti.types.vector(3, ti.i32)
 
 
-def grain(iterations: int) -> int:
-    """How many iterations of a loop a thread takes at a time on a CPU; by itself Taichi takes at least 512.
+def spread(iterations: int) -> int:
+    """How far apart those iterations of a loop lie that do something, so that a thread takes so many at a time.
 
-    On a GPU the same number is that of the threads of a block, which it has to fill.
+    A CPU's thread gets at least 512 iterations from Taichi, however long each of them takes, and ``loop_config`` has no
+    say in it. The idle ones between cost next to nothing. On a GPU each iteration is a thread's.
     """
-    return iterations if ti.lang.impl.current_cfg().arch in (ti.x64, ti.arm64) else 128
+    return 512 // iterations if ti.lang.impl.current_cfg().arch in (ti.x64, ti.arm64) else 1
 
 
 @ti.kernel
@@ -51,8 +52,10 @@ def project_vertices(
         depths_behind: (V,), written behind the near plane: w - z in clip space.
     """
     num_vertices = vertices.shape[0]
-    ti.loop_config(block_dim=ti.static(grain(16)))
-    for block in range((num_vertices + ti.static(BLOCK - 1)) // ti.static(BLOCK)):
+    for item in range((num_vertices + ti.static(BLOCK - 1)) // ti.static(BLOCK) * ti.static(spread(16))):
+        if item % ti.static(spread(16)) != 0:
+            continue
+        block = item // ti.static(spread(16))
         mesh_axes = Matrix([[rotations[0, i, j] for j in range(3)] for i in range(3)])
         to_camera = Matrix([[rotations[1, j, i] for j in range(3)] for i in range(3)])
         linear = model[0] * (to_camera @ mesh_axes)

@@ -11,7 +11,7 @@ import taichi as ti
 from tdr.mesh import TriangleMesh
 from tdr.stages.camera import Camera
 from tdr.stages.edges import RUN, bounding_box, covers, depth_at, draw_rows, key_of, signed_area
-from tdr.stages.projection import Corners, Vertex, corners_of, grain, is_across, num_parts, part_of, project_vertices
+from tdr.stages.projection import Corners, Vertex, corners_of, is_across, num_parts, part_of, project_vertices, spread
 
 # Triangles that are sorted before they are drawn. More are hardly faster, and take long to compile.
 BLOCK = 16
@@ -120,8 +120,10 @@ def draw_small(
     num_triangles = triangles.shape[0]
     height = keys.shape[0]
     width = keys.shape[1]
-    ti.loop_config(block_dim=ti.static(grain(16)))
-    for block in range((num_triangles + ti.static(BLOCK - 1)) // ti.static(BLOCK)):
+    for item in range((num_triangles + ti.static(BLOCK - 1)) // ti.static(BLOCK) * ti.static(spread(16))):
+        if item % ti.static(spread(16)) != 0:
+            continue
+        block = item // ti.static(spread(16))
         first = block * ti.static(BLOCK)
         num = ti.min(ti.static(BLOCK), num_triangles - first)
         # Which triangles of the block have one pixel in their box and cover it, up to 2 x 2 pixels, or are others.
@@ -214,8 +216,10 @@ def draw_large(
     width = keys.shape[1]
     tiles_in_row = (width + ti.static(TILE[1] - 1)) // ti.static(TILE[1])
     num_tiles = (height + ti.static(TILE[0] - 1)) // ti.static(TILE[0]) * tiles_in_row
-    ti.loop_config(block_dim=ti.static(grain(1)))
-    for tile in range(num_tiles):
+    for item in range(num_tiles * ti.static(spread(1))):
+        if item % ti.static(spread(1)) != 0:
+            continue
+        tile = item // ti.static(spread(1))
         first_row = tile // tiles_in_row * ti.static(TILE[0])
         first_column = tile % tiles_in_row * ti.static(TILE[1])
         for n in range(num_large[0]):
@@ -250,8 +254,10 @@ def resolve(
 ):
     """Turn keys into ids, count the covered pixels of each row and find the first, and clear the keys."""
     width = keys.shape[1]
-    ti.loop_config(block_dim=ti.static(grain(16)))
-    for row in range(keys.shape[0]):
+    for item in range(keys.shape[0] * ti.static(spread(16))):
+        if item % ti.static(spread(16)) != 0:
+            continue
+        row = item // ti.static(spread(16))
         mask = (ti.cast(1, ti.u64) << ti.cast(id_bits, ti.u64)) - ti.cast(1, ti.u64)
         covered = 0
         first_column = width
@@ -285,8 +291,10 @@ def list_covered(
 ):
     """List the covered pixels and what they see, row by row."""
     width = triangle_id.shape[1]
-    ti.loop_config(block_dim=ti.static(grain(16)))
-    for row in range(triangle_id.shape[0]):
+    for item in range(triangle_id.shape[0] * ti.static(spread(16))):
+        if item % ti.static(spread(16)) != 0:
+            continue
+        row = item // ti.static(spread(16))
         end = ti.cast(row_ends[row], ti.i32)
         n = end - ti.cast(row_counts[row], ti.i32)
         column = first_columns[row]
