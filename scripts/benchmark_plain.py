@@ -97,7 +97,7 @@ def draw(
                     b_2 = edge(p, q, x, y) * inverse
                     if b_0 >= 0.0 and b_1 >= 0.0 and b_2 >= 0.0:
                         depth = b_0 * p[2] + b_1 * q[2] + b_2 * r[2]
-                        bits = ti.cast(ti.bit_cast(depth, ti.u32), ti.u64)
+                        bits = ti.cast(ti.bit_cast(ti.cast(depth, ti.f32), ti.u32), ti.u64)
                         ti.atomic_max(keys[row, column], (bits << ti.cast(32, ti.u64)) | ti.cast(t + 1, ti.u64))
 
 

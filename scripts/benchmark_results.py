@@ -179,7 +179,7 @@ def bytes_moved(stage: str, sizes: Mapping[str, int]) -> dict[str, int]:
     positions = 24 * sizes["vertices"] + 12 * sizes["triangles"]
     # Albedo has a row a vertex. The triangles name their normals.
     mesh = positions + 24 * sizes["vertices"] + 24 * sizes["normals"] + 12 * sizes["triangles"]
-    g_buffer = 9 * real * covered
+    g_buffer = 9 * 8 * covered  # float64 in every run
     seen = 8 * covered  # the list of covered pixels, and the triangle that each sees
     if stage == "visibility":
         return {"mesh": positions, "depths": 16 * pixels, "ids": 4 * pixels, "list": 4 * covered}
@@ -189,9 +189,9 @@ def bytes_moved(stage: str, sizes: Mapping[str, int]) -> dict[str, int]:
         return {"G-buffer": g_buffer, "image": 3 * real * pixels}
     if stage == "render":
         return {"mesh": mesh, "seen": seen, "G-buffer": 2 * g_buffer, "image": 3 * real * pixels}
-    source = {"mesh": mesh, "seen": seen} if sizes["moves"] else {"G-buffer": g_buffer}
-    # The result holds copies of the image and of the ids; columns of the background are never touched.
-    return {**source, "columns": sizes["columns"] * real * covered, "copies": (6 * real + 8) * pixels}
+    source = {"mesh": mesh, "seen": seen} if sizes["moves"] else {}
+    # Columns of the background are never touched.
+    return {**source, "G-buffer": g_buffer, "columns": sizes["columns"] * real * covered}
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,6 @@ def measure(resolution: int) -> None:
     import tdr
     from tdr.config import JacobianConfig, select_parameters
     from tdr.jacobian import differentiate
-    from tdr.parameters import Reads
 
     tdr.start()
     costs = measure_costs()
@@ -130,37 +129,36 @@ def measure(resolution: int) -> None:
     pipeline = tdr.Pipeline(tdr.TriangleMesh.sphere(4), light_array=lights, resolution=(resolution, resolution))
     pipeline.find_visible()
     covered = len(pipeline.rasterizer.pixels)
-    posed = sum(p.size for p in pipeline.parameters if p.reads is Reads.POSE)
-    shaded = sum(p.size for p in pipeline.parameters if p.reads is Reads.SHADING)
+    every = sum(p.size for p in pipeline.parameters)
     start, count = pipeline.bands()[0]
 
     def reverse(names: list[str] | str) -> Callable[[], object]:
         layout = pipeline.layout(select_parameters(pipeline.parameters, names))
         return lambda: list(pipeline.pull_back(start, count, layout))
 
-    # Numbers of the run's precision that a pixel reads or writes; what is added to counts twice. A mesh's own data are
-    # shared by many pixels and stay in the cache.
-    g_buffer, color, ids, direction, every = 9, 3, 2, 3, shaded + posed
+    # Bytes that a pixel reads or writes; what is added to counts twice. A mesh's own data are shared by many pixels and
+    # stay in the cache. Only colours and results are in the precision of the run.
+    g_buffer, color, ids, slot, result = 9 * 8, 3 * 4, 2 * 4, 8, 4
     stages: dict[str, tuple[Callable[[], object], int]] = {
         "G-buffer": (pipeline.compute_surface, ids + g_buffer),
-        "shade": (pipeline.shade, g_buffer + 5 * color + 1),
-        "reverse pass, light.direction": (reverse(["light.direction"]), color + g_buffer + 2 * direction),
-        "reverse pass, all": (reverse("all"), color + g_buffer + 5 * g_buffer + ids + 2 * every),
+        "shade": (pipeline.shade, g_buffer + 5 * color + 4),
+        "reverse pass, light.direction": (reverse(["light.direction"]), color + g_buffer + 3 * 2 * slot),
+        "reverse pass, all": (reverse("all"), color + 6 * g_buffer + ids + every * 2 * slot),
     }
     table = Table("a covered pixel", *KINDS, "bytes", "computing", "moving", "measured", "measured / larger")
-    for name, (stage, numbers) in stages.items():
+    for name, (stage, moved) in stages.items():
         counted = operations(stage)
-        computing, moving = costs.of(counted, 4 * numbers)
+        computing, moving = costs.of(counted, moved)
         measured = nanoseconds(stage, covered)
         counts = [str(counted[kind]) for kind in KINDS]
         times = [f"{value:.0f} ns" for value in (computing, moving, measured)]
-        table.add_row(name, *counts, str(4 * numbers), *times, f"{measured / max(computing, moving):.1f}")
-    for name, names, numbers in (("light.direction", ["light.direction"], direction), ("all", "all", every)):
+        table.add_row(name, *counts, str(moved), *times, f"{measured / max(computing, moving):.1f}")
+    for name, names, numbers in (("light.direction", ["light.direction"], 3), ("all", "all", every)):
         settings = JacobianConfig(parameters=names)
         whole = partial(differentiate, pipeline, settings)
         whole()
         rest = nanoseconds(whole, covered) - nanoseconds(reverse(names), covered)
-        moved = 4 * (5 * numbers + color + 1)
+        moved = numbers * (2 * slot + result) + color + 4
         row = [f"the rest of the Jacobian, {name}", *len(KINDS) * [""], str(moved), ""]
         table.add_row(*row, f"{costs.byte * moved:.0f} ns", f"{rest:.0f} ns", f"{rest / (costs.byte * moved):.1f}")
     console = Console(width=140)

@@ -254,8 +254,8 @@ class PixelKernels(PixelFunctions):
     @ti.kernel
     def clear_slots(self, count: ti.i32, layout: ti.template()):
         """Set the slots' gradients to zero: reverse passes add to them."""
-        for name in ti.static(sorted(layout.perturbed)):
-            for k in range(count):
+        for k in range(count):
+            for name in ti.static(sorted(layout.perturbed)):
                 for n in ti.static(range(layout.size(name))):
                     self.slots[name].grad[k][n] = 0.0
 
@@ -294,14 +294,14 @@ class PixelKernels(PixelFunctions):
             layout: what was perturbed.
             per_light: whether to write what each light has, or what all have in common.
         """
-        # A loop for each parameter: caches keep up with a few streams, not with dozens.
-        for i, name in ti.static(enumerate(sorted(layout.perturbed))):
-            if ti.static(layout.parameter(name).per_light == per_light):
-                for k in range(count):
-                    place = places[start + k] * num_channels + channel
+        for k in range(count):
+            place = places[start + k] * num_channels + channel
+            for i, name in ti.static(enumerate(sorted(layout.perturbed))):
+                if ti.static(layout.parameter(name).per_light == per_light):
                     gradient = self.slots[name].grad[k]
+                    column = first_columns[i, light]
                     for n in ti.static(range(layout.size(name))):
-                        columns[first_columns[i, light] + n, place] = gradient[n]
+                        columns[column + n, place] = gradient[n]
                         if ti.static(per_light):
                             self.slots[name].grad[k][n] = 0.0
 
