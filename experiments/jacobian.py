@@ -153,7 +153,9 @@ def size_notes(images: JacobianImages, config: Config) -> list[tuple[str, str]]:
     notes = [("sampled", f"{note} in render.png (not in the data)") for note in render_zoom(images.image).note]
     if isinstance(images.values, ArrayFiles):
         size, limit = format_bytes(images.values.nbytes), format_bytes(config.jacobian.memory_bytes())
-        notes.append(("arrays", f"{ARRAY_FILES}/*.npy, {size}, because jacobian.memory_limit is {limit}"))
+        notes.append(
+            ("arrays", f"{ARRAY_FILES}/*.npy, {size}: with the G-buffer more than jacobian.memory_limit, {limit}")
+        )
     return notes
 
 

@@ -52,7 +52,7 @@ def write_arrays(folder: Path, images: JacobianImages) -> None:
     (folder / DESCRIPTION).write_text(content + "\n", encoding="utf-8")
 
 
-def read_arrays(folder: Path) -> JacobianImages:
+def read_arrays(folder: Path | str) -> JacobianImages:
     """Read what :func:`write_arrays` wrote; arrays in files of their own are mapped, not read.
 
     Args:
@@ -61,6 +61,7 @@ def read_arrays(folder: Path) -> JacobianImages:
     Raises:
         InputError: if the folder does not hold a run's arrays.
     """
+    folder = Path(folder)
     try:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         names = [parameter["name"] for parameter in description["parameters"]]

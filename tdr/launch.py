@@ -380,7 +380,8 @@ _CONVERSIONS = (
 
 
 def _schemas() -> set[type]:
-    return {Config} | {f for options in SCHEMAS.values() for f in options.values()}
+    single = {type(getattr(Config(), field.name)) for field in dataclasses.fields(Config)}
+    return {Config} | single | {f for options in SCHEMAS.values() for f in options.values()}
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

@@ -62,7 +62,7 @@ def test_only_the_form_of_the_arrays_differs(runs):
 
 def test_the_terminal_and_the_page_say_which_form_it_is_and_why(runs):
     command, done = runs
-    line = "jacobian/*.npy, 599 kB, because jacobian.memory_limit is 300 kB"
+    line = "jacobian/*.npy, 599 kB: with the G-buffer more than jacobian.memory_limit, 300 kB"
     assert f"arrays     {line}\n" in done.stdout
     assert done.stderr == ""
     (run,) = command.runs()

@@ -67,6 +67,8 @@ def test_values_reach_the_settings():
         ("light=nope", ["light must be one of frontal, three_point, tilted", "'nope'"]),
         ("light=titled", ["Did you mean tilted?"]),
         ("lights=tilted", ["lights must be a known key", "Did you mean light?"]),
+        ("image.widht=3", ["image.widht must be a known key", "Keys in image: width", "Did you mean width?"]),
+        ("jacobian.memory_limt=1GB", ["Did you mean memory_limit?"]),
         ("camera.fovdeg=3", ["camera.fovdeg must be a known key", "position, rotation, look_at, near, far, fov"]),
         ("+light.intensty=2", ["light.intensty must be a known key", "direction, color"]),
         ("++foo=1", ["foo must be a known key", "mesh, camera, light"]),
