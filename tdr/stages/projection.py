@@ -21,6 +21,9 @@ def spread(iterations: int) -> int:
 
     A CPU's thread gets at least 512 iterations from Taichi, however long each of them takes, and ``loop_config`` has no
     say in it. The idle ones between cost next to nothing. On a GPU each iteration is a thread's.
+
+    Args:
+        iterations: how many, a power of two.
     """
     return 512 // iterations if ti.lang.impl.current_cfg().arch in (ti.x64, ti.arm64) else 1
 
@@ -53,7 +56,7 @@ def project_vertices(
     """
     num_vertices = vertices.shape[0]
     for item in range((num_vertices + ti.static(BLOCK - 1)) // ti.static(BLOCK) * ti.static(spread(16))):
-        if item % ti.static(spread(16)) != 0:
+        if item & ti.static(spread(16) - 1) != 0:
             continue
         block = item // ti.static(spread(16))
         mesh_axes = Matrix([[rotations[0, i, j] for j in range(3)] for i in range(3)])

@@ -121,7 +121,7 @@ def draw_small(
     height = keys.shape[0]
     width = keys.shape[1]
     for item in range((num_triangles + ti.static(BLOCK - 1)) // ti.static(BLOCK) * ti.static(spread(16))):
-        if item % ti.static(spread(16)) != 0:
+        if item & ti.static(spread(16) - 1) != 0:
             continue
         block = item // ti.static(spread(16))
         first = block * ti.static(BLOCK)
@@ -217,7 +217,7 @@ def draw_large(
     tiles_in_row = (width + ti.static(TILE[1] - 1)) // ti.static(TILE[1])
     num_tiles = (height + ti.static(TILE[0] - 1)) // ti.static(TILE[0]) * tiles_in_row
     for item in range(num_tiles * ti.static(spread(1))):
-        if item % ti.static(spread(1)) != 0:
+        if item & ti.static(spread(1) - 1) != 0:
             continue
         tile = item // ti.static(spread(1))
         first_row = tile // tiles_in_row * ti.static(TILE[0])
@@ -255,7 +255,7 @@ def resolve(
     """Turn keys into ids, count the covered pixels of each row and find the first, and clear the keys."""
     width = keys.shape[1]
     for item in range(keys.shape[0] * ti.static(spread(16))):
-        if item % ti.static(spread(16)) != 0:
+        if item & ti.static(spread(16) - 1) != 0:
             continue
         row = item // ti.static(spread(16))
         mask = (ti.cast(1, ti.u64) << ti.cast(id_bits, ti.u64)) - ti.cast(1, ti.u64)
@@ -292,7 +292,7 @@ def list_covered(
     """List the covered pixels and what they see, row by row."""
     width = triangle_id.shape[1]
     for item in range(triangle_id.shape[0] * ti.static(spread(16))):
-        if item % ti.static(spread(16)) != 0:
+        if item & ti.static(spread(16) - 1) != 0:
             continue
         row = item // ti.static(spread(16))
         end = ti.cast(row_ends[row], ti.i32)
