@@ -84,7 +84,6 @@ __all__ = [
     "CodeError",
     "array",
     "compiling_in_float64",
-    "compiling_precision",
     "dtype",
     "ensure_started",
     "epoch",
@@ -175,12 +174,6 @@ def precision() -> Precision:
     ensure_started()
     assert _started is not None  # noqa: S101
     return _started[0]
-
-
-def compiling_precision() -> Precision:
-    """The precision of what is compiled now: that of the start, or float64 inside :func:`compiling_in_float64`."""
-    ensure_started()
-    return Precision.f64 if ti.lang.impl.get_runtime().default_fp == ti.f64 else Precision.f32
 
 
 @contextlib.contextmanager

@@ -69,7 +69,7 @@ def test_what_is_compiled_afterwards_is_in_the_precision_of_the_run(precision):
     pipeline, sample, _ = rendered(num_lights=1)
     before = pipeline.output_buffer.to_numpy()
     evaluate(sample, [SceneValues.of(pipeline)], pipeline.layout())
-    assert backend.compiling_precision() is precision
+    assert impl.get_runtime().default_fp == getattr(backend.ti, precision.value)
     pipeline.forward()
     np.testing.assert_array_equal(pipeline.output_buffer.values, before)
     image = before.reshape(-1, 3)[sample.pixels]
