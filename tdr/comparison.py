@@ -219,15 +219,7 @@ def project(pipeline: Pipeline) -> Array:
         pipeline.mesh.vertices,
         np.array([placement.scale, *placement.translation], dtype=np.float64),
         pipeline.rotations(),
-        np.array(
-            [
-                *settings.position,
-                pipeline.camera.extent(pipeline.camera.lens_value()),
-                width / height,
-                settings.near,
-                settings.far,
-            ]
-        ),
+        pipeline.camera.view(settings.position, pipeline.camera.lens_value(), width / height),
         type(pipeline.camera),
         height,
         width,

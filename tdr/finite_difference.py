@@ -191,19 +191,18 @@ def visibility_changes(
     pixels = pipeline.rasterizer.pixels
     seen = pipeline.rasterizer.triangle_id_buffer.reshape(-1)[pixels]
     height, width = pipeline.resolution
-    settings = pipeline.camera.settings
     scene = SceneValues.of(pipeline)
     changes = np.zeros((len(steps), len(pixels)), dtype=np.bool_)
     rasterizer = TriangleRasterizer(height, width)
     for j, step in enumerate(steps):
         for signed in (step, -step):
             moved = scene.displaced(columns, signed * direction)
-            extent = pipeline.camera.extent(moved[pipeline.camera.lens][0, 0])
+            lens = moved[pipeline.camera.lens][0, 0]
             rasterizer.forward(
                 pipeline.mesh,
                 model=np.array([moved["mesh.scale"][0, 0], *moved["mesh.translation"][0]]),
                 rotations=moved.rotations,
-                view=np.array([*moved["camera.position"][0], extent, width / height, settings.near, settings.far]),
+                view=pipeline.camera.view(moved["camera.position"][0], lens, width / height),
                 camera=type(pipeline.camera),
                 cull_back_faces=pipeline.placement.cull_back_faces,
             )

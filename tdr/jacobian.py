@@ -202,7 +202,7 @@ def _fill_batched(
     layout = pipeline.layout(chosen)
     first_columns = pipeline.first_columns(layout)
     kernels = pipeline.kernels
-    planes = np.asarray(columns.base)
+    planes = np.asarray(columns.base)  # with the gaps between them, as kernels want arrays of one piece
     passes = [(channel, *band) for channel in range(len(cotangents)) for band in pipeline.bands()]
     for channel, start, count in track(passes, "reverse passes"):
         kernels.seed(count, backend.array(cotangents[channel]))

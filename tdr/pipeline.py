@@ -197,15 +197,7 @@ class Pipeline:
             self.mesh,
             model=np.array([self.placement.scale, *self.placement.translation], dtype=np.float64),
             rotations=self.rotations(),
-            view=np.array(
-                [
-                    *settings.position,
-                    self.camera.extent(self.camera.lens_value()),
-                    width / height,
-                    settings.near,
-                    settings.far,
-                ]
-            ),
+            view=self.camera.view(settings.position, self.camera.lens_value(), width / height),
             camera=type(self.camera),
             cull_back_faces=self.placement.cull_back_faces,
         )

@@ -35,6 +35,20 @@ class Camera:
         """
         raise AttributeError(f"no projection for {lens}; use PerspectiveCamera or OrthographicCamera.")
 
+    def view(self, position: npt.ArrayLike, lens: float, aspect: float) -> npt.NDArray[np.float64]:
+        """What visibility reads of a camera besides its rotation.
+
+        Args:
+            position: (3,) world space.
+            lens: the value of the projection's parameter.
+            aspect: width / height of the image.
+
+        Returns:
+            (7,): position, extent, aspect ratio, near and far.
+        """
+        numbers = [*np.asarray(position), self.extent(lens), aspect, self.settings.near, self.settings.far]
+        return np.array(numbers, dtype=np.float64)
+
     def rotation(self) -> npt.NDArray[np.float64]:
         """The orientation, (3, 3): columns are the camera's axes in world space."""
         settings = self.settings
