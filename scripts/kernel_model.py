@@ -99,20 +99,20 @@ def measure_costs() -> Costs:
             x[i] = value.sum()
 
     @ti.kernel
-    def power(x: ti.types.ndarray(dtype=ti.f32, ndim=1), exponent: ti.f32):
+    def power(x: ti.types.ndarray(dtype=ti.f64, ndim=1), exponent: ti.f64):
         for i in range(x.shape[0]):
             base = ti.Vector([0.6 + 0.04 * n for n in range(chains)])
-            x[i] = ti.pow(base + 1e-8 * x[i], exponent).sum()
+            x[i] = ti.exp(exponent * ti.log(base + 1e-8 * x[i])).sum()
 
-    doubles, singles = np.ones(entries), np.ones(entries, np.float32)
+    doubles = np.ones(entries)
     multiply_and_add(doubles)
     divide(doubles)
-    power(singles, 32.0)
+    power(doubles, 32.0)
     source, target = np.ones(1 << 26, np.uint8), np.ones(1 << 26, np.uint8)
     return Costs(
         arithmetic=nanoseconds(lambda: multiply_and_add(doubles), entries * chains * length * 2),
         division=nanoseconds(lambda: divide(doubles), entries * chains * length),
-        power=nanoseconds(lambda: power(singles, 32.0), entries * chains),
+        power=nanoseconds(lambda: power(doubles, 32.0), 2 * entries * chains),
         byte=nanoseconds(lambda: np.copyto(target, source), 2 << 26),
     )
 
@@ -120,6 +120,7 @@ def measure_costs() -> Costs:
 def measure(resolution: int) -> None:
     """Print the table."""
     import tdr
+    from tdr import backend
     from tdr.config import JacobianConfig, select_parameters
     from tdr.jacobian import differentiate
 
@@ -129,21 +130,26 @@ def measure(resolution: int) -> None:
     pipeline = tdr.Pipeline(tdr.TriangleMesh.sphere(4), light_array=lights, resolution=(resolution, resolution))
     pipeline.find_visible()
     covered = len(pipeline.rasterizer.pixels)
-    every = sum(p.size for p in pipeline.parameters)
     start, count = pipeline.bands()[0]
+    rows = len(np.unique(pipeline.rasterizer.pixels // resolution))
 
     def reverse(names: list[str] | str) -> Callable[[], object]:
-        layout = pipeline.layout(select_parameters(pipeline.parameters, names))
-        return lambda: list(pipeline.pull_back(start, count, layout))
+        layout = pipeline.layout(pulled_back=select_parameters(pipeline.parameters, names))
+        columns = np.zeros((27, covered), backend.dtype())
+        places = np.arange(covered, dtype=np.int32)
+        return lambda: pipeline.pull_back(start, count, layout, places, covered, columns.reshape(-1))
 
-    # Bytes that a pixel reads or writes; what is added to counts twice. A mesh's own data are shared by many pixels and
-    # stay in the cache. Only colours and results are in the precision of the run.
-    g_buffer, color, ids, slot, result = 9 * 8, 3 * 4, 2 * 4, 8, 4
+    # Bytes that a pixel reads or writes. A mesh's own data are shared by many pixels and stay in cache. Only colours
+    # and results are in the precision of the run. A number in a slot is read, added to, taken and cleared.
+    g_buffer, color, ids, slot, result = 9 * 8, 3 * 4, 2 * 4, 5 * 8, 4
     stages: dict[str, tuple[Callable[[], object], int]] = {
         "G-buffer": (pipeline.compute_surface, ids + g_buffer),
         "shade": (pipeline.shade, g_buffer + 5 * color + 4),
-        "reverse pass, light.direction": (reverse(["light.direction"]), color + g_buffer + 3 * 2 * slot),
-        "reverse pass, all": (reverse("all"), color + 6 * g_buffer + ids + every * 2 * slot),
+        "reverse pass, light.direction": (
+            reverse(["light.direction"]),
+            color + g_buffer + 3 * slot + ids + 3 * result,
+        ),
+        "reverse pass, all": (reverse("all"), color + 2 * g_buffer + 22 * slot + 2 * ids + 27 * result),
     }
     table = Table("a covered pixel", *KINDS, "bytes", "computing", "moving", "measured", "measured / larger")
     for name, (stage, moved) in stages.items():
@@ -153,19 +159,19 @@ def measure(resolution: int) -> None:
         counts = [str(counted[kind]) for kind in KINDS]
         times = [f"{value:.0f} ns" for value in (computing, moving, measured)]
         table.add_row(name, *counts, str(moved), *times, f"{measured / max(computing, moving):.1f}")
-    for name, names, numbers in (("light.direction", ["light.direction"], 3), ("all", "all", every)):
+    for name, names, numbers in (("light.direction", ["light.direction"], 3), ("all", "all", 27)):
         settings = JacobianConfig(parameters=names)
         whole = partial(differentiate, pipeline, settings)
         whole()
         rest = nanoseconds(whole, covered) - nanoseconds(reverse(names), covered)
-        moved = numbers * (2 * slot + result) + color + 4
+        moved = round(numbers * result * rows * resolution / covered)
         row = [f"the rest of the Jacobian, {name}", *len(KINDS) * [""], str(moved), ""]
         table.add_row(*row, f"{costs.byte * moved:.0f} ns", f"{rest:.0f} ns", f"{rest / (costs.byte * moved):.1f}")
     console = Console(width=140)
     console.print(f"{resolution} x {resolution}, {covered} pixels covered, f32, one core; nanoseconds of its time")
     console.print(
         f"one core: {costs.arithmetic:.2f} ns a product or sum, {costs.division:.2f} ns a division or root, "
-        f"{costs.power:.1f} ns a power, {1 / costs.byte:.1f} GB/s copied (read and written)"
+        f"{costs.power:.1f} ns a logarithm or exponential, {1 / costs.byte:.1f} GB/s copied (read and written)"
     )
     console.print(table)
 

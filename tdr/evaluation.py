@@ -210,7 +210,6 @@ class Evaluation(PixelFunctions):
             group = k // (radiance.shape[1] // stretches.shape[0])
             first = group * radiance.shape[0]
             _weights, first_position, first_normal, first_albedo = self.locate(
-                k,
                 first * num_lights,
                 first,
                 pixels[k],
@@ -230,7 +229,6 @@ class Evaluation(PixelFunctions):
                 position, normal, albedo = first_position, first_normal, first_albedo
                 if moves[scene] == 1:
                     _weights_here, position, normal, albedo = self.locate(
-                        k,
                         scene * num_lights,
                         scene,
                         pixels[k],

@@ -29,12 +29,13 @@ class ForwardKernels(PixelFunctions):
 
     Attributes:
         radiance: (BAND,) linear RGB of the band's pixels.
-        shared: parameter name -> () perturbation.
+        perturbations: parameter name -> () perturbation.
     """
 
     def __init__(self) -> None:
         self.radiance = ti.Vector.field(3, float, BAND, needs_dual=True)
-        self.shared: dict[str, ti.MatrixField] = {}
+        self.perturbations: dict[str, ti.MatrixField] = {}
+        self.slots: dict[str, ti.MatrixField] = {}
         self._pixels = ti.field(ti.i32, BAND)
         self._triangles = TRIANGLE.field(shape=BAND)
         self._vertices = VECTOR.field(shape=3 * BAND)
@@ -51,8 +52,8 @@ class ForwardKernels(PixelFunctions):
         if layout.num_numbers not in self._values:
             self._values[layout.num_numbers] = ti.field(ti.f64, (1, layout.num_numbers))
         for parameter in layout.parameters:
-            if parameter.name in layout.perturbed and parameter.name not in self.shared:
-                self.shared[parameter.name] = ti.Vector.field(parameter.size, ti.f64, (), needs_dual=True)
+            if parameter.name in layout.perturbed and parameter.name not in self.perturbations:
+                self.perturbations[parameter.name] = ti.Vector.field(parameter.size, ti.f64, (), needs_dual=True)
 
     def load(self, sample: PixelSample, scene: SceneValues) -> None:
         """Copy a band's triangles, and what is the same for all lights, into the fields."""
@@ -105,7 +106,6 @@ class ForwardKernels(PixelFunctions):
     def _locate_and_shade(self, count: ti.i32, light: ti.i32, layout: ti.template()):
         for k in range(count):
             _weights, position, normal, albedo = self.locate(
-                k,
                 0,
                 0,
                 self._pixels[k],
@@ -158,7 +158,7 @@ class ForwardKernels(PixelFunctions):
             column: what is differentiated with respect to; its parameter is perturbed in the layout.
             scene: the scene's numbers.
             cotangents: (C, 3).
-            layout: what the kernel is compiled for, with shared perturbations.
+            layout: what the kernel is compiled for, with perturbations.
             shader: the shader, for an explanation if Taichi refuses to differentiate it.
 
         Returns:
@@ -169,7 +169,7 @@ class ForwardKernels(PixelFunctions):
         # One light's numbers do not change what the others contribute.
         lights = [index[0]] if column.parameter.per_light else range(len(scene.values))
         self._clear(count)
-        self.shared[name].dual[None][component] = 1.0
+        self.perturbations[name].dual[None][component] = 1.0
         try:
             for light in lights:
                 self._load_values(layout.rows(scene.values), light, layout)
@@ -180,7 +180,7 @@ class ForwardKernels(PixelFunctions):
                     self._locate_and_shade(count, light, layout)
         finally:
             # A pass that is broken off must not leave its seed to the next.
-            self.shared[name].dual[None][component] = 0.0
+            self.perturbations[name].dual[None][component] = 0.0
         derivatives = np.empty((count, len(cotangents)), dtype=backend.dtype())
         self._write_duals(count, backend.array(cotangents), derivatives)
         return derivatives

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -21,6 +21,9 @@ from tdr.parameters import Parameter, columns_of
 from tdr.pipeline import Pipeline
 
 T = TypeVar("T")
+
+# Bytes that a processor's cache holds together; where they are fewer, no harm is done.
+_CACHE_LINE = 64
 
 
 class Track(Protocol):
@@ -86,15 +89,14 @@ def differentiate(pipeline: Pipeline, settings: JacobianConfig, track: Track = s
     cotangents = settings.cotangents()
     num_lights = pipeline.light_array.num_lights
     height, width = pipeline.resolution
-    columns = _planes(len(columns_of(chosen, num_lights)), height * width, len(cotangents))
-    _FILL[settings.method](pipeline, chosen, cotangents, pipeline.rasterizer.pixels, columns, track)
+    entries = _Entries.of(pipeline.rasterizer.pixels, (height, width), len(columns_of(chosen, num_lights)), cotangents)
+    _FILL[settings.method](pipeline, chosen, cotangents, entries, track)
     values = {}
     first = 0
     for parameter in chosen:
         shape = parameter.shape(num_lights)
         last = first + int(np.prod(shape))
-        planes = columns[first:last].reshape(*shape, height, width, len(cotangents))
-        values[parameter.name] = np.moveaxis(planes, range(len(shape)), range(3, 3 + len(shape)))
+        values[parameter.name] = np.moveaxis(entries.values[:, first:last], 1, 3).reshape(height, width, -1, *shape)
         first = last
     image, triangle_id = pipeline.hand_over()
     return JacobianImages(
@@ -148,11 +150,11 @@ def compute_covered(
     Returns:
         (D, N, C), column by column, in the order of the list of covered pixels.
     """
+    covered = np.arange(len(pipeline.rasterizer.pixels), dtype=np.int32)
     num_columns = len(columns_of(parameters, pipeline.light_array.num_lights))
-    places = np.arange(len(pipeline.rasterizer.pixels), dtype=np.int32)
-    columns = _planes(num_columns, len(places), len(cotangents))
-    _FILL[method](pipeline, parameters, cotangents, places, columns, silently)
-    return columns
+    entries = _Entries.of(covered, (1, len(covered)), num_columns, cotangents)
+    _FILL[method](pipeline, parameters, cotangents, entries, silently)
+    return np.asarray(entries.values[0])
 
 
 def compile_kernels(pipeline: Pipeline, settings: JacobianConfig) -> None:
@@ -174,52 +176,67 @@ def compile_kernels(pipeline: Pipeline, settings: JacobianConfig) -> None:
     pipeline.clear_gradients()
 
 
-def _planes(num_columns: int, num_places: int, num_channels: int) -> npt.NDArray[np.floating]:
-    """Zeros (D, places, C): one plane a column, so that each column is an image of its own in memory.
+@dataclass(frozen=True)
+class _Entries:
+    """Where the entries of Jacobian images are kept: row by row, and in a row column by column of the Jacobian.
 
-    The planes do not lie a multiple of 4096 bytes apart, as those of images of usual sizes would: kernels write to all
-    of them in turn, and the cache has few places for addresses that agree in their last bits.
+    So rows in which nothing is seen are never touched and take no memory. Columns lie an odd number of cache lines
+    apart: kernels write to all of them in turn, and a cache has few places for addresses that agree in their last bits.
+
+    Attributes:
+        memory: (rows * D * stride,) all of it, with the gaps.
+        stride: how far it is from a column to the next.
+        values: (rows, D, width, C), without them.
+        rows: (N,) in which row each covered pixel is, and likewise
+        offsets: (N,) at which place of it.
     """
-    dtype = np.dtype(backend.dtype())
-    used = num_places * num_channels
-    distance = -(-used * dtype.itemsize // 4096) * 4096 + 192
-    planes = np.zeros((num_columns, distance // dtype.itemsize), dtype)
-    return planes[:, :used].reshape(num_columns, num_places, num_channels)
+
+    memory: npt.NDArray[np.floating]
+    stride: int
+    values: npt.NDArray[np.floating]
+    rows: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(
+        cls,
+        pixels: npt.NDArray[np.int32],
+        shape: tuple[int, int],
+        num_columns: int,
+        cotangents: npt.NDArray[np.float64],
+    ) -> _Entries:
+        """Zeros, for pixels (N,), given as row * width + column, of images of a shape, (height, width)."""
+        height, width = shape
+        dtype = np.dtype(backend.dtype())
+        used = width * len(cotangents)
+        num_lines = -(-used * dtype.itemsize // _CACHE_LINE) | 1
+        memory = np.zeros((height, num_columns, num_lines * _CACHE_LINE // dtype.itemsize), dtype)
+        values = memory[:, :, :used].reshape(height, num_columns, width, len(cotangents))
+        rows = pixels // np.int32(max(width, 1))
+        return cls(memory.reshape(-1), memory.shape[2], values, rows, pixels - rows * np.int32(width))
+
+    def places(self, channel: int) -> npt.NDArray[np.int32]:
+        """Where in ``memory`` the entries of the first column and of a cotangent are, (N,)."""
+        num_columns, num_channels = self.values.shape[1], self.values.shape[3]
+        first = self.rows * np.int32(num_columns * self.stride)
+        return np.asarray(first + self.offsets * np.int32(num_channels) + np.int32(channel))
 
 
-# Each of the following writes the derivatives (D, places, C) of the pipeline's covered pixels, in the order of its list
-# of them; ``places`` says where in the columns each pixel's go.
+# Each of the following writes the derivatives of the pipeline's covered pixels.
 
 
 def _fill_batched(
     pipeline: Pipeline,
     chosen: Sequence[Parameter],
     cotangents: npt.NDArray[np.float64],
-    places: npt.NDArray[np.int32],
-    columns: npt.NDArray[np.floating],
+    entries: _Entries,
     track: Track,
 ) -> None:
-    layout = pipeline.layout(chosen)
-    first_columns = pipeline.first_columns(layout)
-    kernels = pipeline.kernels
-    planes = np.asarray(columns.base)  # with the gaps between them, as kernels want arrays of one piece
+    layout = pipeline.layout(pulled_back=chosen)
     passes = [(channel, *band) for channel in range(len(cotangents)) for band in pipeline.bands()]
     for channel, start, count in track(passes, "reverse passes"):
-        kernels.seed(count, backend.array(cotangents[channel]))
-        kernels.clear_slots(count, layout)
-        for light in pipeline.pull_back(start, count, layout):
-            kernels.write_columns(
-                start,
-                count,
-                light or 0,
-                channel,
-                len(cotangents),
-                places,
-                first_columns,
-                planes,
-                layout,
-                light is not None,
-            )
+        pipeline.kernels.seed(count, backend.array(cotangents[channel]))
+        pipeline.pull_back(start, count, layout, entries.places(channel), entries.stride, entries.memory)
     ti.sync()
 
 
@@ -227,19 +244,18 @@ def _fill_pixel_by_pixel(
     pipeline: Pipeline,
     chosen: Sequence[Parameter],
     cotangents: npt.NDArray[np.float64],
-    places: npt.NDArray[np.int32],
-    columns: npt.NDArray[np.floating],
+    entries: _Entries,
     track: Track,
 ) -> None:
     names = [parameter.name for parameter in chosen]
     seeds = pipeline.output_buffer.grad.reshape(-1, 3)
     pipeline.clear_gradients()
-    covered = list(zip(pipeline.rasterizer.pixels.tolist(), places.tolist(), strict=True))
-    for pixel, place in track(covered, "pixels"):
+    for k, pixel in enumerate(track(pipeline.rasterizer.pixels.tolist(), "pixels")):
         for channel, cotangent in enumerate(cotangents):
             seeds[pixel] = cotangent
             pipeline.backward(names)
-            columns[:, place, channel] = np.concatenate([pipeline.gradients[name].reshape(-1) for name in names])
+            gradient = np.concatenate([pipeline.gradients[name].reshape(-1) for name in names])
+            entries.values[entries.rows[k], :, entries.offsets[k], channel] = gradient
             pipeline.clear_gradients()
 
 
@@ -247,41 +263,38 @@ def _fill_forward(
     pipeline: Pipeline,
     chosen: Sequence[Parameter],
     cotangents: npt.NDArray[np.float64],
-    places: npt.NDArray[np.int32],
-    columns: npt.NDArray[np.floating],
+    entries: _Entries,
     track: Track,
 ) -> None:
     kernels = forward.current_kernels()
     # One layout for all, though each pass perturbs one number: Taichi compiles longer than it runs.
-    layout = pipeline.layout(chosen, per_pixel=False)
+    layout = pipeline.layout(perturbed=chosen)
     kernels.allocate(layout)
     scene = SceneValues.of(pipeline)
     named = columns_of(chosen, pipeline.light_array.num_lights)
-    entries = np.arange(len(pipeline.rasterizer.pixels))
-    bands = [entries[start : start + forward.BAND] for start in range(0, len(entries), forward.BAND)]
+    covered = np.arange(len(pipeline.rasterizer.pixels))
+    bands = [covered[start : start + forward.BAND] for start in range(0, len(covered), forward.BAND)]
     for band in track(bands, "bands"):
         sample = PixelSample.of(pipeline, band)
         kernels.load(sample, scene)
         for d, column in enumerate(named):
-            columns[d, places[band]] = kernels.differentiate(
-                len(band), column, scene, cotangents, layout, pipeline.shader
-            )
+            derivatives = kernels.differentiate(len(band), column, scene, cotangents, layout, pipeline.shader)
+            entries.values[entries.rows[band], d, entries.offsets[band]] = derivatives
 
 
 def _fill_finite_difference(
     pipeline: Pipeline,
     chosen: Sequence[Parameter],
     cotangents: npt.NDArray[np.float64],
-    places: npt.NDArray[np.int32],
-    columns: npt.NDArray[np.floating],
+    entries: _Entries,
     track: Track,
 ) -> None:
     named = columns_of(chosen, pipeline.light_array.num_lights)
     units = scales(pipeline, named)
-    entries = np.arange(len(pipeline.rasterizer.pixels))
+    covered = np.arange(len(pipeline.rasterizer.pixels))
     for d in track(range(len(named)), "columns"):
-        estimated = differences(pipeline, named[d : d + 1], units[d : d + 1, None], entries, cotangents)
-        columns[d, places] = estimated.values[0] / units[d]
+        estimated = differences(pipeline, named[d : d + 1], units[d : d + 1, None], covered, cotangents)
+        entries.values[entries.rows, d, entries.offsets] = estimated.values[0] / units[d]
 
 
 _FILL = {

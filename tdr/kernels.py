@@ -1,16 +1,14 @@
 """The kernels that work on covered pixels, and the perturbations through which they are differentiated.
 
-Every kernel runs over a *band*: up to ``BAND`` entries of the list of covered pixels. A pixel reads a parameter p as
-p + perturbation, where the perturbation is always zero. With one perturbation for each pixel of the band (a *slot*) a
-single reverse pass leaves every pixel's own derivative in the slots' gradients; with one perturbation shared by all
-pixels it leaves their sum, as ordinary reverse mode does. Which parameters are perturbed is decided at compile time,
-so what is not asked for costs nothing.
+Every kernel runs over a *band*: up to ``BAND`` entries of the list of covered pixels. Where a pixel's shader reads an
+input x, a normal or a constant, it gets x + perturbation, where the perturbation is always zero and each pixel of the
+band has one of its own, a *slot*. So a single reverse pass leaves every pixel's own cotangents in the slots' gradients,
+and :mod:`tdr.pull_back` takes them on to the scene's parameters and writes the Jacobian's columns. Which inputs have
+slots is decided at compile time, so what is not asked for costs nothing.
 
-One launch handles one light: the derivative with respect to the others' parameters is zero there, so the slots of one
-light serve all, and there is no loop inside a differentiated kernel for Taichi's AD to get wrong.
-
-A derivative with respect to a pose goes through the G-buffer: the passes of all lights leave the cotangents of
-position, normal and albedo in slots of their own, from which one more pass goes on to the pose.
+One launch of a reverse pass handles one light: the derivative with respect to the others' parameters is zero there, so
+the slots of one light serve all, and there is no loop inside a differentiated kernel for Taichi's AD to get wrong. What
+all lights have in common, the surface and the shader's constants, adds up in slots that are taken once.
 
 Everything is computed in float64 whatever the precision of the run, which is that of the results, the image and the
 Jacobian. In float32 a triangle seen at a grazing angle would lose half of its derivative's digits, and terms that
@@ -22,11 +20,12 @@ So nothing is compiled again and no memory grows from scene to scene.
 
 from tdr import backend
 from tdr.backend import ti
-from tdr.pixel import MATRIX, TRIANGLE, VECTOR, Layout, PixelFunctions
-from tdr.stages.transforms import world_to_view
+from tdr.pixel import MATRIX, TRIANGLE, VECTOR, Layout
+from tdr.pull_back import PullBackFunctions
+from tdr.stages.transforms import tangential, world_to_view
 
 # Pixels a launch: large enough to keep launches rare, small enough to bound the slots' memory (16 bytes a pixel and
-# column).
+# number).
 BAND = 1 << 18
 
 
@@ -36,30 +35,30 @@ vec3 = ti.types.vector(3, float)
 
 
 @ti.data_oriented
-class PixelKernels(PixelFunctions):
+class PixelKernels(PullBackFunctions):
     """The kernels and the fields that have gradients; one instance for each start of Taichi (:func:`current_kernels`).
 
     Attributes:
         radiance: (BAND,) linear RGB of the band's pixels.
-        surface: (BAND,) perturbations of the G-buffer: positions, normals and albedos; none before a pose is perturbed.
-        slots: parameter name -> (BAND,) perturbations, one a pixel.
-        shared: parameter name -> () perturbation, one for all pixels.
+        slots: input of the shader -> (BAND,) perturbations, one a pixel. Their gradients are zero between reverse
+            passes.
     """
 
     def __init__(self) -> None:
         self.radiance = ti.Vector.field(3, float, BAND, needs_grad=True)
-        self.surface: list[ti.MatrixField] = []
+        self.perturbations: dict[str, ti.MatrixField] = {}
         self.slots: dict[str, ti.MatrixField] = {}
-        self.shared: dict[str, ti.MatrixField] = {}
 
     def allocate(self, layout: Layout) -> None:
-        """Make the perturbations that a layout needs and that are not there yet."""
-        fields, shape = (self.slots, (BAND,)) if layout.per_pixel else (self.shared, ())
-        for parameter in layout.parameters:
-            if parameter.name in layout.perturbed and parameter.name not in fields:
-                fields[parameter.name] = ti.Vector.field(parameter.size, ti.f64, shape, needs_grad=True)
-        if layout.moves and not self.surface:
-            self.surface += [VECTOR.field(shape=BAND, needs_grad=True) for _ in range(3)]
+        """Make the slots that a layout needs and that are not there yet."""
+        for name in sorted(layout.slots - self.slots.keys()):
+            size = 1 if name in layout.constants else 3
+            self.slots[name] = ti.Vector.field(size, ti.f64, BAND, needs_grad=True)
+
+    def clear_slots(self) -> None:
+        """Set all slots' gradients to zero, where a reverse pass was broken off."""
+        for slot in self.slots.values():
+            slot.grad.fill(0.0)
 
     @ti.kernel
     def fill_g_buffer(
@@ -82,7 +81,6 @@ class PixelKernels(PixelFunctions):
         """Write position, normal and vertex albedo of every covered pixel, (N, 3) each; see :meth:`locate`."""
         for k in range(pixels.shape[0]):
             _weights, position, normal, albedo = self.locate(
-                k,
                 0,
                 0,
                 pixels[k],
@@ -121,7 +119,6 @@ class PixelKernels(PixelFunctions):
         """Write barycentrics (N, 3) and depth_ndc (N,) of every covered pixel; only for looking at them."""
         for k in range(pixels.shape[0]):
             weights, position, _normal, _albedo = self.locate(
-                k,
                 0,
                 0,
                 pixels[k],
@@ -136,9 +133,9 @@ class PixelKernels(PixelFunctions):
                 values,
                 layout,
             )
-            position_view = world_to_view(position, rotations[1], self.read(values, 0, k, layout, "camera.position"))
+            position_view = world_to_view(position, rotations[1], self.read(values, 0, layout, "camera.position"))
             clip = layout.camera.view_to_clip(
-                position_view, self.extent(values, 0, k, layout), view[1] / view[0], view[2], view[3]
+                position_view, self.extent(values, 0, layout), view[1] / view[0], view[2], view[3]
             )
             barycentrics[k] = ti.Vector([weights[0], weights[1], weights[2]])
             depths[k] = clip[2] / clip[3]
@@ -158,62 +155,21 @@ class PixelKernels(PixelFunctions):
     ):
         """Add one light's contribution to the band's radiance, from the G-buffer.
 
-        Differentiable with respect to the perturbations of what shading reads, and of the G-buffer where a pose is
-        perturbed.
+        Differentiable with respect to the slots of the shader's inputs.
         """
         for k in range(count):
-            position = positions[start + k]
-            normal = unit_normals[start + k]
-            albedo = albedos[start + k]
-            if ti.static(layout.moves):
-                position += self.surface[0][k]
-                normal += self.surface[1][k]
-                albedo += self.surface[2][k]
             self.radiance[k] += self.radiance_of(
-                light, k, light, 0, position, normal, albedo, rotations, values, layout
-            )
-
-    @ti.kernel
-    def locate_surface(
-        self,
-        start: ti.i32,
-        count: ti.i32,
-        pixels: ti.types.ndarray(dtype=ti.i32, ndim=1),
-        triangle_ids: ti.types.ndarray(dtype=ti.i32, ndim=1),
-        vertices: ti.types.ndarray(dtype=VECTOR, ndim=1),
-        triangles: ti.types.ndarray(dtype=TRIANGLE, ndim=1),
-        normals: ti.types.ndarray(dtype=VECTOR, ndim=1),
-        normal_ids: ti.types.ndarray(dtype=TRIANGLE, ndim=1),
-        vertex_albedo: ti.types.ndarray(dtype=VECTOR, ndim=1),
-        rotations: ti.types.ndarray(dtype=MATRIX, ndim=1),
-        view: ti.types.ndarray(ndim=1),
-        values: ti.types.ndarray(ndim=2),
-        layout: ti.template(),
-    ):
-        """The G-buffer of the band as a function of its pose, the triangle that a pixel sees held fixed.
-
-        Only its reverse pass runs: from the gradients of ``surface``, which it uses up, to the pose's perturbations.
-        """
-        for k in range(count):
-            _weights, position, normal, albedo = self.locate(
+                light,
                 k,
+                light,
                 0,
-                0,
-                pixels[start + k],
-                triangle_ids[start + k],
-                vertices,
-                triangles,
-                normals,
-                normal_ids,
-                vertex_albedo,
+                positions[start + k],
+                unit_normals[start + k],
+                albedos[start + k],
                 rotations,
-                view,
                 values,
                 layout,
             )
-            self.surface[0][k] = position
-            self.surface[1][k] = normal
-            self.surface[2][k] = albedo
 
     @ti.kernel
     def clear_radiance(self, count: ti.i32):
@@ -252,81 +208,100 @@ class PixelKernels(PixelFunctions):
             self.radiance.grad[k] = cotangents[pixels[start + k]]
 
     @ti.kernel
-    def clear_slots(self, count: ti.i32, layout: ti.template()):
-        """Set the slots' gradients to zero: reverse passes add to them."""
-        for k in range(count):
-            for name in ti.static(sorted(layout.perturbed)):
-                for n in ti.static(range(layout.size(name))):
-                    self.slots[name].grad[k][n] = 0.0
-
-    @ti.kernel
-    def clear_surface(self, count: ti.i32):
-        """Set the gradients of the G-buffer's perturbations to zero, likewise."""
-        for k in range(count):
-            for i in ti.static(range(3)):
-                self.surface[i].grad[k] = ti.Vector([0.0, 0.0, 0.0])
-
-    @ti.kernel
-    def write_columns(
+    def write_light(
         self,
         start: ti.i32,
         count: ti.i32,
         light: ti.i32,
-        channel: ti.i32,
-        num_channels: ti.i32,
         places: ti.types.ndarray(dtype=ti.i32, ndim=1),
-        first_columns: ti.types.ndarray(dtype=ti.i32, ndim=2),
-        columns: ti.types.ndarray(ndim=2),
+        num_lights: ti.i32,
+        stride: ti.i32,
+        columns: ti.types.ndarray(ndim=1),
+        values: ti.types.ndarray(ndim=2),
         layout: ti.template(),
-        per_light: ti.template(),
     ):
-        """Write the slots' gradients into the Jacobian's columns, and set those of one light to zero for the next.
+        """Write the columns of one light's own parameters, and clear their slots for the next light.
 
         Args:
             start: the band's first entry in the list of covered pixels.
             count: its length.
-            light: the light that the last launch handled; only read for what each light has.
-            channel: which cotangent was seeded.
-            num_channels: of how many.
-            places: where in the columns the covered pixels' derivatives go.
-            first_columns: (perturbed parameters, lights), the column of each parameter's first number.
-            columns: (D, places * channels or more).
-            layout: what was perturbed.
-            per_light: whether to write what each light has, or what all have in common.
+            light: the light that the last reverse pass went through.
+            places: where in the first column the covered pixels' derivatives go.
+            num_lights: how many there are.
+            stride: how far it is from a column to the next, parameter by parameter, and light by light where each has
+                its own.
+            columns: written.
+            values: (lights, numbers), see :meth:`tdr.pixel.Layout.rows`.
+            layout: what the reverse passes led to.
         """
         for k in range(count):
-            place = places[start + k] * num_channels + channel
-            for i, name in ti.static(enumerate(sorted(layout.perturbed))):
-                if ti.static(layout.parameter(name).per_light == per_light):
-                    gradient = self.slots[name].grad[k]
-                    column = first_columns[i, light]
-                    for n in ti.static(range(layout.size(name))):
-                        columns[column + n, place] = gradient[n]
-                        if ti.static(per_light):
-                            self.slots[name].grad[k][n] = 0.0
+            place = places[start + k]
+            if ti.static("light.to_light" in layout.slots):
+                direction = self.read(values, light, layout, "light.direction")
+                cotangent = -tangential(self.take(k, "light.to_light"), direction)
+                self.write(cotangent, place, light, num_lights, stride, columns, layout, "light.direction")
+            if ti.static("light.color" in layout.slots):
+                cotangent = self.take(k, "light.color")
+                self.write(cotangent, place, light, num_lights, stride, columns, layout, "light.color")
 
     @ti.kernel
-    def clear_shared(self, layout: ti.template()):
-        """Set the shared perturbations' gradients to zero: reverse passes add to them."""
-        for name in ti.static(sorted(layout.perturbed)):
-            for n in ti.static(range(layout.size(name))):
-                self.shared[name].grad[None][n] = 0.0
-
-    @ti.kernel
-    def add_shared(
+    def write_common(
         self,
-        light: ti.i32,
-        first_columns: ti.types.ndarray(dtype=ti.i32, ndim=2),
-        gradient: ti.types.ndarray(ndim=1),
+        start: ti.i32,
+        count: ti.i32,
+        places: ti.types.ndarray(dtype=ti.i32, ndim=1),
+        num_lights: ti.i32,
+        stride: ti.i32,
+        columns: ti.types.ndarray(ndim=1),
+        triangle_ids: ti.types.ndarray(dtype=ti.i32, ndim=1),
+        vertices: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        triangles: ti.types.ndarray(dtype=TRIANGLE, ndim=1),
+        normals: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        normal_ids: ti.types.ndarray(dtype=TRIANGLE, ndim=1),
+        vertex_albedo: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        positions: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        unit_normals: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        albedos: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        rotations: ti.types.ndarray(dtype=MATRIX, ndim=1),
+        values: ti.types.ndarray(ndim=2),
         layout: ti.template(),
-        per_light: ti.template(),
     ):
-        """Add the shared perturbations' gradients to a vector, (D,), and set them to zero: :meth:`write_columns`."""
-        for i, name in ti.static(enumerate(sorted(layout.perturbed))):
-            if ti.static(layout.parameter(name).per_light == per_light):
-                for n in ti.static(range(layout.size(name))):
-                    gradient[first_columns[i, light] + n] += self.shared[name].grad[None][n]
-                    self.shared[name].grad[None][n] = 0.0
+        """Write the columns of what all lights have in common, and clear its slots: :meth:`write_light`."""
+        for k in range(count):
+            place = places[start + k]
+            for name in ti.static(layout.constants):
+                if ti.static(name in layout.slots):
+                    self.write(self.take(k, name), place, 0, num_lights, stride, columns, layout, name)
+            if ti.static("surface.albedo" in layout.slots):
+                cotangent = self.take(k, "surface.albedo")
+                self.write(cotangent * albedos[start + k], place, 0, num_lights, stride, columns, layout, "mesh.albedo")
+                if ti.static(layout.moves):
+                    pose = self.pull_back_pose(
+                        k,
+                        triangle_ids[start + k],
+                        positions[start + k],
+                        unit_normals[start + k],
+                        cotangent * self.read(values, 0, layout, "mesh.albedo"),
+                        vertices,
+                        triangles,
+                        normals,
+                        normal_ids,
+                        vertex_albedo,
+                        rotations,
+                        values,
+                        layout,
+                    )
+                    for name, of_pose in ti.static(
+                        (
+                            ("mesh.translation", pose.translation),
+                            ("mesh.rotation", pose.rotation),
+                            ("mesh.scale", ti.Vector([pose.scale])),
+                            ("camera.position", pose.camera_position),
+                            ("camera.rotation", pose.camera_rotation),
+                            (layout.camera.lens, ti.Vector([pose.lens])),
+                        )
+                    ):
+                        self.write(of_pose, place, 0, num_lights, stride, columns, layout, name)
 
 
 _current: tuple[int, PixelKernels] | None = None

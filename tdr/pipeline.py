@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -163,14 +163,19 @@ class Pipeline:
         """The current orientations of the mesh and of the camera, (2, 3, 3)."""
         return np.stack([rotation_matrix(self.placement.rotation), self.camera.rotation()])
 
-    def layout(self, perturbed: Sequence[Parameter] = (), per_pixel: bool = True) -> Layout:
-        """What kernels are compiled for, given what is perturbed; the perturbations are allocated."""
+    def layout(self, *, perturbed: Sequence[Parameter] = (), pulled_back: Sequence[Parameter] = ()) -> Layout:
+        """What kernels are compiled for; the slots of reverse passes are allocated.
+
+        Args:
+            perturbed: what forward mode perturbs.
+            pulled_back: what reverse passes lead to.
+        """
         layout = Layout(
             camera=type(self.camera),
             shader=type(self.shader),
             parameters=self.parameters,
             perturbed=frozenset(p.name for p in perturbed),
-            per_pixel=per_pixel,
+            pulled_back=frozenset(p.name for p in pulled_back),
         )
         self.kernels.allocate(layout)
         return layout
@@ -269,15 +274,16 @@ class Pipeline:
             chosen = tuple(p for p in self.parameters if p.reads is Reads.SHADING)
         else:
             chosen = select_parameters(self.parameters, parameters)
-        layout = self.layout(chosen, per_pixel=False)
-        first_columns = self.first_columns(layout)
-        gradient = np.zeros(len(columns_of(chosen, self.light_array.num_lights)))
+        layout = self.layout(pulled_back=chosen)
+        covered = len(self.rasterizer.pixels)
+        places = np.arange(covered, dtype=np.int32) % np.int32(BAND)
+        columns = np.empty((len(columns_of(chosen, self.light_array.num_lights)), min(covered, BAND)))
+        gradient = np.zeros(len(columns))
         cotangents = self.output_buffer.grad.reshape(-1, 3)
-        self.kernels.clear_shared(layout)
         for start, count in self.bands():
             self.kernels.seed_from(start, count, self.rasterizer.pixels, cotangents)
-            for light in self.pull_back(start, count, layout):
-                self.kernels.add_shared(light or 0, first_columns, gradient, layout, light is not None)
+            self.pull_back(start, count, layout, places, columns.shape[1], columns.reshape(-1))
+            gradient += columns[:, :count].sum(axis=1)
         first = 0
         for parameter in chosen:
             total = self.gradients[parameter.name]
@@ -290,44 +296,45 @@ class Pipeline:
         for gradient in self.gradients.values():
             gradient.fill(0.0)
 
-    def pull_back(self, start: int, count: int, layout: Layout) -> Iterator[int | None]:
-        """Reverse passes over a band: from the seeded radiance to the perturbations of a layout.
+    def pull_back(
+        self,
+        start: int,
+        count: int,
+        layout: Layout,
+        places: npt.NDArray[np.int32],
+        stride: int,
+        columns: npt.NDArray[np.floating],
+    ) -> None:
+        """Reverse passes over a band: from the seeded radiance and the G-buffer that :meth:`render` left to columns.
 
-        Through the shading alone, from the G-buffer that :meth:`render` left, unless a pose is perturbed.
-
-        Yields:
-            Each light, when the gradients of its own parameters are there, before they become the next one's; then
-            None, when those of all other parameters are there.
+        Args:
+            start: the band's first entry in the list of covered pixels.
+            count: its length.
+            layout: what the passes lead to.
+            places: (covered pixels,) where in the first column the derivatives go.
+            stride: how far it is from a column to the next; they are in the order of ``parameters``.
+            columns: written.
         """
-        if layout.moves:
-            self.kernels.clear_surface(count)
-        arguments = self._shading_arguments(layout)
-        for light in range(self.light_array.num_lights):
-            with explained(self.shader):
-                self.kernels.shade.grad(start, count, light, *arguments)
-            if layout.perturbs(per_light=True):
-                yield light
-        if layout.moves:
-            self.kernels.locate_surface.grad(start, count, *self._surface_arguments(layout), layout)
-        if layout.perturbs(per_light=False):
-            yield None
+        num_lights = self.light_array.num_lights
+        shading = self._shading_arguments(layout)
+        targets = (places, num_lights, stride, columns)
+        try:
+            for light in range(num_lights):
+                with explained(self.shader):
+                    self.kernels.shade.grad(start, count, light, *shading)
+                if layout.leads_to(per_light=True):
+                    self.kernels.write_light(start, count, light, *targets, *shading[-2:])
+            if layout.leads_to(per_light=False):
+                surface = (self.rasterizer.triangle_ids, *self.interpolator.attributes)
+                self.kernels.write_common(start, count, *targets, *surface, *shading)
+        except BaseException:
+            self.kernels.clear_slots()
+            raise
 
     def bands(self) -> list[tuple[int, int]]:
         """The bands that the list of covered pixels is worked off in, at least one: (first entry, entries)."""
         covered = len(self.rasterizer.pixels)
         return [(start, min(BAND, covered - start)) for start in range(0, max(covered, 1), BAND)]
-
-    def first_columns(self, layout: Layout) -> npt.NDArray[np.int32]:
-        """The column at which each perturbed parameter begins for each light, (parameters by name, lights)."""
-        num_lights = self.light_array.num_lights
-        first = 0
-        columns = {}
-        for parameter in self.parameters:
-            if parameter.name in layout.perturbed:
-                stride = parameter.size if parameter.per_light else 0
-                columns[parameter.name] = first + stride * np.arange(num_lights)
-                first += parameter.size * (num_lights if parameter.per_light else 1)
-        return np.array([columns[name] for name in sorted(columns)], dtype=np.int32)
 
     def restricted(self, entries: npt.NDArray[np.integer] | slice) -> Pipeline:
         """This pipeline with some of its covered pixels only and a G-buffer of these; all else is shared with it.

@@ -13,17 +13,21 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr import backend
-from tdr.backend import ti, tm
+from tdr.backend import ti
 from tdr.parameters import Parameter, Reads
 from tdr.shader_file import ATTRIBUTES
 from tdr.stages.camera import Camera
 from tdr.stages.interpolator import interpolate, intersect
-from tdr.stages.transforms import turned
+from tdr.stages.transforms import normalized, turned
 
 # Rows of an array or a field that geometry is read from, float64 whatever the precision of the run.
 VECTOR = ti.types.vector(3, ti.f64)
 TRIANGLE = ti.types.vector(3, ti.i32)
 MATRIX = ti.types.matrix(3, 3, ti.f64)
+
+
+# The shader's inputs through which parameters of the shading come in; a constant of the shader is an input itself.
+INPUTS = {"light.direction": "light.to_light", "mesh.albedo": "surface.albedo"}
 
 
 @functools.cache
@@ -44,15 +48,15 @@ class Layout:
         camera: the camera's class.
         shader: the shader's class.
         parameters: all parameters of the scene; their numbers stand in this order in a row of values.
-        perturbed: the names of those that are perturbed.
-        per_pixel: whether each pixel has perturbations of its own or all share one.
+        perturbed: the names of those that forward mode perturbs, for all pixels alike.
+        pulled_back: the names of those that reverse passes lead to, pixel by pixel.
     """
 
     camera: type[Camera]
     shader: type
     parameters: tuple[Parameter, ...]
     perturbed: frozenset[str] = frozenset()
-    per_pixel: bool = True
+    pulled_back: frozenset[str] = frozenset()
 
     def offset(self, name: str) -> int:
         """Where a parameter's numbers begin in a row of values."""
@@ -70,6 +74,16 @@ class Layout:
     def size(self, name: str) -> int:
         """How many numbers a parameter has (for one light)."""
         return self.parameter(name).size
+
+    def columns_before(self, name: str, per_light: bool) -> int:
+        """How many columns (for one light) the parameters have that reverse passes lead to and that come before one.
+
+        Args:
+            name: the one.
+            per_light: whether to count those of which each light has its own, or those that all have in common.
+        """
+        before = self.parameters[: self.parameters.index(self.parameter(name))]
+        return sum(p.size for p in before if p.name in self.pulled_back and p.per_light == per_light)
 
     @property
     def num_numbers(self) -> int:
@@ -102,20 +116,22 @@ class Layout:
         names = tuple(name.removeprefix("shader.") for name in self.constants)
         return _structs(backend.epoch(), names)
 
-    def perturbs(self, per_light: bool) -> bool:
-        """Whether a parameter is perturbed of which each light has its own, or one that all lights have in common."""
-        return any(self.parameter(name).per_light == per_light for name in self.perturbed)
+    def leads_to(self, per_light: bool) -> bool:
+        """Whether reverse passes lead to a parameter of which each light has its own, or that all have in common."""
+        return any(self.parameter(name).per_light == per_light for name in self.pulled_back)
 
     @property
     def moves(self) -> bool:
-        """Whether a perturbed parameter is read before shading, so that geometry must be differentiated too."""
-        return any(p.reads is Reads.POSE for p in self.parameters if p.name in self.perturbed)
+        """Whether they lead to a parameter that is read before shading."""
+        return any(self.parameter(name).reads is Reads.POSE for name in self.pulled_back)
 
-
-@ti.func
-def normalized(vector):
-    """A vector over its length, (3,), at the price of one division."""
-    return vector * (1.0 / ti.sqrt(tm.dot(vector, vector)))
+    @functools.cached_property
+    def slots(self) -> frozenset[str]:
+        """The shader's inputs that have a slot for each pixel, because a parameter comes in through them."""
+        slots = {INPUTS.get(name, name) for name in self.pulled_back if self.parameter(name).reads is Reads.SHADING}
+        if self.moves:
+            slots |= {f"surface.{attribute}" for attribute in ATTRIBUTES["surface"]}
+        return frozenset(slots)
 
 
 @ti.data_oriented
@@ -123,45 +139,37 @@ class PixelFunctions:
     """The device functions of one pixel.
 
     Attributes:
-        slots: parameter name -> perturbations, one a pixel.
-        shared: parameter name -> () perturbation, one for all pixels.
+        perturbations: parameter name -> (), the same for all pixels, for forward mode.
+        slots: input of the shader -> perturbations, one a pixel, for reverse mode.
     """
 
+    perturbations: dict[str, ti.MatrixField]
     slots: dict[str, ti.MatrixField]
-    shared: dict[str, ti.MatrixField]
 
     @ti.func
-    def perturbation(self, k, layout: ti.template(), name: ti.template()):
-        """The perturbation of a parameter that is perturbed, (size,)."""
-        if ti.static(layout.per_pixel):
-            return self.slots[name][k]
-        else:
-            return self.shared[name][None]
-
-    @ti.func
-    def read(self, values: ti.template(), row, k, layout: ti.template(), name: ti.template()):
+    def read(self, values: ti.template(), row, layout: ti.template(), name: ti.template()):
         """A parameter with its perturbation, (size,), from a row of values."""
         offset = ti.static(layout.offset(name))
         value = ti.Vector([values[row, offset + i] for i in ti.static(range(layout.size(name)))])
         if ti.static(name in layout.perturbed):
-            return value + self.perturbation(k, layout, name)
+            return value + self.perturbations[name][None]
         else:
             return value
 
     @ti.func
-    def extent(self, values: ti.template(), row, k, layout: ti.template()):
+    def extent(self, values: ti.template(), row, layout: ti.template()):
         """The extent of the camera's view, see :class:`Camera`, with the perturbation of its lens."""
         extent = values[row, ti.static(layout.offset(layout.camera.lens))]
         if ti.static(layout.camera.lens in layout.perturbed):
-            return extent + layout.camera.extent_slope(extent) * self.perturbation(k, layout, layout.camera.lens)[0]
+            return extent + layout.camera.extent_slope(extent) * self.perturbations[layout.camera.lens][None][0]
         else:
             return extent
 
     @ti.func
-    def turn(self, k, layout: ti.template(), name: ti.template()):
+    def turn(self, layout: ti.template(), name: ti.template()):
         """The perturbation of a rotation, (3,); zero, as its value always is, if it is not perturbed."""
         if ti.static(name in layout.perturbed):
-            return self.perturbation(k, layout, name)
+            return self.perturbations[name][None]
         else:
             return ti.Vector([0.0, 0.0, 0.0])
 
@@ -174,9 +182,16 @@ class PixelFunctions:
             return vector
 
     @ti.func
+    def with_slot(self, value, k, layout: ti.template(), name: ti.template()):
+        """An input of the shader, with its slot if it has one."""
+        if ti.static(name in layout.slots):
+            return value + self.slots[name][k]
+        else:
+            return value
+
+    @ti.func
     def locate(
         self,
-        k,
         row,
         pose,
         pixel,
@@ -194,7 +209,6 @@ class PixelFunctions:
         """Where a pixel sees its triangle.
 
         Args:
-            k: whose perturbations are read.
             row: the row of values that is read.
             pose: which rotations are read.
             pixel: the pixel, row by row.
@@ -220,15 +234,15 @@ class PixelFunctions:
         y = (view[0] - (2 * (pixel // width) + 1)) * half_pixel
         model_rotation = rotations[2 * pose]
         camera_rotation = rotations[2 * pose + 1]
-        translation = self.read(values, row, k, layout, "mesh.translation")
-        scale = self.read(values, row, k, layout, "mesh.scale")[0]
-        camera_position = self.read(values, row, k, layout, "camera.position")
+        translation = self.read(values, row, layout, "mesh.translation")
+        scale = self.read(values, row, layout, "mesh.scale")[0]
+        camera_position = self.read(values, row, layout, "camera.position")
 
-        mesh_turn = self.turn(k, layout, "mesh.rotation")
-        camera_turn = self.turn(k, layout, "camera.rotation")
+        mesh_turn = self.turn(layout, "mesh.rotation")
+        camera_turn = self.turn(layout, "camera.rotation")
 
         # The ray is brought to the triangle, not the triangle's three corners to the ray.
-        extent = self.extent(values, row, k, layout)
+        extent = self.extent(values, row, layout)
         origin_view, direction_view = layout.camera.ray(x * extent, y * extent)
         origin = camera_position + self.after_turn(
             camera_rotation @ origin_view, camera_turn, layout, "camera.rotation"
@@ -266,26 +280,45 @@ class PixelFunctions:
         values: ti.template(),
         layout: ti.template(),
     ):
-        """What one light contributes to a pixel, linear RGB, (3,); the first light brings the ambient term along."""
+        """What one light contributes to a pixel, linear RGB, (3,); the first light brings the ambient term along.
+
+        Args:
+            light: the light.
+            k: whose slots are read.
+            row: see :meth:`locate`, likewise ``pose``, ``rotations``, ``values`` and ``layout``.
+            pose: likewise.
+            position: what :meth:`locate` returns, and the next two likewise.
+            normal: as above.
+            albedo: as above.
+            rotations: as above.
+            values: as above.
+            layout: as above.
+        """
         camera_rotation = rotations[2 * pose + 1]
         backwards = ti.Vector([camera_rotation[i, 2] for i in range(3)])
         to_eye = layout.camera.to_eye(
             position,
-            self.read(values, row, k, layout, "camera.position"),
-            self.after_turn(backwards, self.turn(k, layout, "camera.rotation"), layout, "camera.rotation"),
+            self.read(values, row, layout, "camera.position"),
+            self.after_turn(backwards, self.turn(layout, "camera.rotation"), layout, "camera.rotation"),
         )
-        direction = self.read(values, row, k, layout, "light.direction")
+        direction = self.read(values, row, layout, "light.direction")
         if ti.static("light.direction" in layout.perturbed):
             direction = normalized(direction)
         surface = layout.structs.Surface(
-            position,
-            normal,
-            self.read(values, row, k, layout, "mesh.albedo") * albedo,
-            normalized(to_eye),
+            self.with_slot(position, k, layout, "surface.position"),
+            self.with_slot(normal, k, layout, "surface.normal"),
+            self.with_slot(self.read(values, row, layout, "mesh.albedo") * albedo, k, layout, "surface.albedo"),
+            self.with_slot(normalized(to_eye), k, layout, "surface.to_eye"),
         )
-        lamp = layout.structs.Light(-direction, self.read(values, row, k, layout, "light.color"))
+        lamp = layout.structs.Light(
+            self.with_slot(-direction, k, layout, "light.to_light"),
+            self.with_slot(self.read(values, row, layout, "light.color"), k, layout, "light.color"),
+        )
         constants = layout.structs.Constants(
-            *[self.read(values, row, k, layout, name)[0] for name in ti.static(layout.constants)]
+            *[
+                self.with_slot(self.read(values, row, layout, name), k, layout, name)[0]
+                for name in ti.static(layout.constants)
+            ]
         )
         radiance = layout.shader.reflect(surface, lamp, constants)
         if light == 0:

@@ -14,7 +14,9 @@ from tdr.backend import ti
 from tdr.config import JacobianConfig
 from tdr.jacobian import differentiate
 from tdr.kernels import PixelKernels, current_kernels, vec3
+from tdr.parameters import columns_of
 from tdr.pixel import MATRIX, PixelFunctions
+from tdr.stages.transforms import normalized, tangential
 
 
 class Changed:
@@ -37,16 +39,21 @@ def differentiated_by(kernels, pipeline, parameters):
 # ------------------------------------------------------------------------------------------ around the reverse passes
 
 
+@ti.data_oriented
+class NotCleared(PixelKernels):
+    """The slots of what all lights have in common are not cleared."""
+
+    @ti.func
+    def take(self, k, name: ti.template()):
+        if ti.static(name.startswith("light.")):
+            return PixelKernels.take(self, k, name)
+        else:
+            return self.slots[name].grad[k]
+
+
 def not_cleared(pipeline, parameters):
     """Each reverse pass adds to what the one before left."""
-    kernels, cleared = current_kernels(), []
-
-    def clear_slots(count, layout):
-        if not cleared:
-            kernels.clear_slots(count, layout)
-            cleared.append(True)
-
-    return differentiated_by(Changed(clear_slots=clear_slots), pipeline, parameters)
+    return differentiated_by(NotCleared(), pipeline, parameters)
 
 
 def leftover_cotangent(pipeline, parameters):
@@ -78,20 +85,32 @@ def spoiled(change):
     def fault(pipeline, parameters):
         kernels = current_kernels()
 
-        def write_columns(
-            start, count, light, channel, num_channels, pixels, first_columns, columns, layout, per_light
-        ):
+        def spoil(write, light, owner, places, num_lights, stride, columns, layout):
+            """Change what ``write`` writes to the columns of one light's own parameters, or of those without owner."""
+            named = columns_of([p for p in layout.parameters if p.name in layout.pulled_back], num_lights)
+            owners = [column.index[0] if column.parameter.per_light else None for column in named]
+            written = [d for d in range(len(named)) if owners[d] == owner]
             right = np.zeros_like(columns)
-            kernels.write_columns(
-                start, count, light, channel, num_channels, pixels, first_columns, right, layout, per_light
-            )
-            changed = change(right, light, pixels)
-            for name, firsts in zip(sorted(layout.perturbed), first_columns, strict=True):
-                if layout.parameter(name).per_light == per_light:
-                    written = slice(firsts[light], firsts[light] + layout.size(name))
-                    columns[written] = changed[written]
+            write(right)
+            rows, place = np.divmod(places, len(named) * stride)
+            images = np.moveaxis(right.reshape(-1, len(named), stride), 1, 0)
+            changed = change(images.reshape(len(named), -1), light, rows * stride + place).reshape(images.shape)
+            np.moveaxis(columns.reshape(-1, len(named), stride), 1, 0)[written] = changed[written]
 
-        return differentiated_by(Changed(write_columns=write_columns), pipeline, parameters)
+        def write_light(start, count, light, places, num_lights, stride, columns, values, layout):
+            def write(right):
+                kernels.write_light(start, count, light, places, num_lights, stride, right, values, layout)
+
+            spoil(write, light, light, places, num_lights, stride, columns, layout)
+
+        def write_common(start, count, places, num_lights, stride, columns, *surface, layout):
+            def write(right):
+                kernels.write_common(start, count, places, num_lights, stride, right, *surface, layout)
+
+            spoil(write, 0, None, places, num_lights, stride, columns, layout)
+
+        changed = Changed(write_light=write_light, write_common=lambda *a: write_common(*a[:-1], layout=a[-1]))
+        return differentiated_by(changed, pipeline, parameters)
 
     return fault
 
@@ -173,35 +192,51 @@ def red_and_blue_swapped(pipeline, parameters):
 
 
 @ti.data_oriented
-class DetachedShading(PixelKernels):
-    """Shading is differentiated by what ``self.attached``, a layout, perturbs; geometry by everything."""
+class DetachedEye(PixelKernels):
+    """The direction to the eye moves with the surface, but not with the camera."""
 
     @ti.func
-    def radiance_of(
+    def pull_back_pose(
         self,
-        light,
         k,
-        row,
-        pose,
+        triangle,
         position,
         normal,
-        albedo,
+        albedo_cotangent,
+        vertices: ti.template(),
+        triangles: ti.template(),
+        normals: ti.template(),
+        normal_ids: ti.template(),
+        vertex_albedo: ti.template(),
         rotations: ti.template(),
         values: ti.template(),
         layout: ti.template(),
     ):
-        return PixelFunctions.radiance_of(
-            self, light, k, row, pose, position, normal, albedo, rotations, values, self.attached
+        to_eye = self.read(values, 0, layout, "camera.position") - position
+        of_camera = tangential(self.slots["surface.to_eye"].grad[k], normalized(to_eye)) / to_eye.norm()
+        pose = PixelKernels.pull_back_pose(
+            self,
+            k,
+            triangle,
+            position,
+            normal,
+            albedo_cotangent,
+            vertices,
+            triangles,
+            normals,
+            normal_ids,
+            vertex_albedo,
+            rotations,
+            values,
+            layout,
         )
+        pose.camera_position -= of_camera
+        return pose
 
 
 def detached_eye(pipeline, parameters):
     """The direction to the eye does not move with the camera."""
-    kernels = DetachedShading()
-    kernels.attached = pipeline.layout(
-        [p for p in pipeline.parameters if p.name in parameters and not p.name.startswith("camera.")]
-    )
-    return differentiated_by(kernels, pipeline, parameters)
+    return differentiated_by(DetachedEye(), pipeline, parameters)
 
 
 @ti.data_oriented
@@ -209,11 +244,19 @@ class WrongTurn(PixelKernels):
     """The mesh turns the other way."""
 
     @ti.func
-    def turn(self, k, layout: ti.template(), name: ti.template()):
-        turn = PixelFunctions.turn(self, k, layout, name)
-        if ti.static(name == "mesh.rotation"):
-            turn = -turn
-        return turn
+    def write(
+        self,
+        cotangent,
+        place,
+        light,
+        num_lights,
+        stride,
+        columns: ti.template(),
+        layout: ti.template(),
+        name: ti.template(),
+    ):
+        sign = ti.static(-1 if name == "mesh.rotation" else 1)
+        PixelKernels.write(self, sign * cotangent, place, light, num_lights, stride, columns, layout, name)
 
 
 def wrong_turn(pipeline, parameters):

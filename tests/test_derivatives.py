@@ -7,6 +7,7 @@ from scenes import moved, pipeline_of
 
 import tdr
 from tdr import backend
+from tdr.config import Shading
 
 EPS = np.finfo(np.float64).eps
 BOTH = [("perspective", "blinn_phong"), ("orthographic", "lambertian")]
@@ -45,6 +46,22 @@ def test_every_parameter_against_complex_steps(camera, shader):
 @pytest.mark.usefixtures("f64")
 def test_the_highlight_in_parallel_projection_against_complex_steps():
     assert_as_complex_step(pipeline_of("orthographic", "blinn_phong"))
+
+
+@pytest.mark.usefixtures("f64")
+@pytest.mark.parametrize("shading", list(Shading))
+@pytest.mark.parametrize("camera", ["perspective", "orthographic"])
+def test_an_open_mesh_from_its_back_against_complex_steps(camera, shading, rng):
+    """A crumpled sheet whose triangles run clockwise as the camera sees them: the shading normal is turned round."""
+    rows, columns = np.indices((6, 6)).reshape(2, -1)
+    vertices = np.column_stack([0.5 * columns - 1.2, 0.5 * rows - 1.2, 0.1 * rng.normal(size=36)])
+    corner = np.flatnonzero((rows < 5) & (columns < 5))
+    triangles = np.concatenate(
+        [np.column_stack([corner, corner + 6, corner + 1]), np.column_stack([corner + 1, corner + 6, corner + 7])]
+    )
+    pipeline = pipeline_of(camera, "blinn_phong", tdr.TriangleMesh(vertices, triangles), shading=shading)
+    pipeline.placement.rotation = [0.1, 0.2, 0.3]
+    assert_as_complex_step(pipeline)
 
 
 @pytest.mark.usefixtures("f64")

@@ -216,6 +216,26 @@ def test_what_was_left_behind_changes_nothing(method, rng):
 
 
 @pytest.mark.usefixtures("f64")
+def test_a_pass_that_was_broken_off_changes_nothing(monkeypatch):
+    """Also one whose derivatives were not finite."""
+    pipeline = pipeline_of(resolution=(6, 8))
+    expected = tdr.compute_jacobian(pipeline, "all")
+
+    def broken_off(*_arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline.kernels, "write_common", broken_off)
+        with pytest.raises(KeyboardInterrupt):
+            tdr.compute_jacobian(pipeline, "all")
+    assert_equal(tdr.compute_jacobian(pipeline, "all"), expected)
+    pipeline.output_buffer.grad.fill(np.nan)
+    pipeline.backward([parameter.name for parameter in pipeline.parameters])
+    assert all(np.isnan(gradient).any() for gradient in pipeline.gradients.values())
+    assert_equal(tdr.compute_jacobian(pipeline, "all"), expected)
+
+
+@pytest.mark.usefixtures("f64")
 def test_the_background_has_no_derivative():
     jacobian = tdr.compute_jacobian(pipeline_of(), "all")
     background = jacobian.triangle_id < 0

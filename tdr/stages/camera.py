@@ -109,6 +109,15 @@ class PerspectiveCamera(Camera):
         """The vector from a surface point to the camera, world space; ``backwards`` is the camera's z axis."""
         return camera_position - position_world
 
+    @staticmethod
+    @ti.func
+    def pull_back_to_eye(to_eye, cotangent):
+        """From the cotangent of :meth:`to_eye` to those of the camera's position and of a turn of the camera.
+
+        The surface point gets the opposite of the position's.
+        """
+        return cotangent, ti.Vector([0.0, 0.0, 0.0])
+
 
 class OrthographicCamera(Camera):
     """A parallel projection.
@@ -162,6 +171,12 @@ class OrthographicCamera(Camera):
     def to_eye(position_world, camera_position, backwards):
         """The direction to the camera, world space: the same at every point, the camera's z axis."""
         return backwards
+
+    @staticmethod
+    @ti.func
+    def pull_back_to_eye(to_eye, cotangent):
+        """See :meth:`PerspectiveCamera.pull_back_to_eye`."""
+        return ti.Vector([0.0, 0.0, 0.0]), ti.math.cross(to_eye, cotangent)
 
 
 CAMERAS: dict[type[CameraConfig], type[Camera]] = {

@@ -42,6 +42,29 @@ def intersect(corner_0, corner_1, corner_2, origin, direction):
 
 
 @ti.func
+def ray_slopes(corner_0, corner_1, corner_2, direction):
+    """How :func:`intersect` changes when the ray is shifted: the gradients of its equation 5.
+
+    Args:
+        corner_0: first corner, (3,).
+        corner_1: second corner.
+        corner_2: third corner.
+        direction: the ray's direction, of any length and either sign, in the same space.
+
+    Returns:
+        The gradients of b1, of b2, and of the distance times the direction's length, signed likewise, (3,) each, with
+        respect to a shift of the ray. A turn of the ray shifts it too, by what it moves where it meets the triangle.
+        All are at right angles to the direction but the last. b1 and b2 are linear: they are these gradients times the
+        way from the first corner.
+    """
+    edge_1 = corner_1 - corner_0
+    edge_2 = corner_2 - corner_0
+    area = tm.cross(edge_1, edge_2)
+    scale = 1.0 / tm.dot(direction, area)
+    return scale * tm.cross(edge_2, direction), scale * tm.cross(direction, edge_1), -scale * area
+
+
+@ti.func
 def interpolate(barycentrics, attribute_0, attribute_1, attribute_2):
     """The weighted mean of three corner attributes; differentiable with respect to all of them."""
     return barycentrics[0] * attribute_0 + barycentrics[1] * attribute_1 + barycentrics[2] * attribute_2

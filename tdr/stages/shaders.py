@@ -74,8 +74,9 @@ class BlinnPhongShader:
         if length_squared > 0.0:
             cosine_half = tm.dot(surface.normal, between) / ti.sqrt(length_squared)
             if cosine_half > 0.0:
-                # Added, not assigned: so a reverse pass need not know the power itself, which is what takes longest.
-                radiance += light.color * (constants.specular * ti.pow(cosine_half, constants.shininess))
+                # cosine ^ shininess; in a reverse pass its derivatives need no power of their own.
+                power = ti.exp(constants.shininess * ti.log(cosine_half))
+                radiance += light.color * (constants.specular * power)
         return radiance
 
     @staticmethod

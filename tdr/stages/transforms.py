@@ -55,6 +55,18 @@ def turned(vector, turn):
 
 
 @ti.func
+def normalized(vector):
+    """A vector over its length, (3,), at the price of one division."""
+    return vector * (1.0 / ti.sqrt(tm.dot(vector, vector)))
+
+
+@ti.func
+def tangential(cotangent, unit):
+    """The part of a cotangent that is at right angles to a unit vector: over |v|, what v / |v| hands on to v; (3,)."""
+    return cotangent - tm.dot(cotangent, unit) * unit
+
+
+@ti.func
 def model_to_world(position_model, rotation, scale, translation):
     """A point of the mesh in world space: translation + scale * R v; (3,)."""
     return translation + scale * (rotation @ position_model)

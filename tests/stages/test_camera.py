@@ -146,6 +146,35 @@ def test_to_eye(rng):
     np.testing.assert_allclose(projected(camera, points)[1], expected, rtol=0, atol=atol)
 
 
+@ti.kernel
+def pull_back(
+    camera: ti.template(),
+    to_eye: ti.types.ndarray(ndim=1),
+    cotangent: ti.types.ndarray(ndim=1),
+    results: ti.types.ndarray(ndim=2),
+):
+    for _ in range(1):
+        of_position, of_turn = camera.pull_back_to_eye(
+            ti.Vector([to_eye[n] for n in range(3)]), ti.Vector([cotangent[n] for n in range(3)])
+        )
+        for n in ti.static(range(3)):
+            results[0, n] = of_position[n]
+            results[1, n] = of_turn[n]
+
+
+@pytest.mark.usefixtures("f64")
+@cameras
+def test_to_eye_is_pulled_back_to_the_camera(camera, rng):
+    """<cotangent, J step> is <J^T cotangent, step>, with J by what the camera's vectors are in world space."""
+    to_eye, cotangent, step, turn = rng.normal(size=(4, 3))
+    results = np.zeros((2, 3))
+    pull_back(type(camera), to_eye, cotangent, results)
+    moved = step if camera.lens == "camera.fov" else np.cross(turn, to_eye)
+    expected = cotangent @ moved
+    actual = results @ np.stack([step, turn], axis=1)
+    np.testing.assert_allclose(np.trace(actual), expected, rtol=0, atol=20 * np.finfo(np.float64).eps)
+
+
 def test_the_orientation_is_look_at_turned_about_the_worlds_axes():
     looking = tdr.PerspectiveCamera(position=[1.0, 2.0, 3.0], look_at=[0.0, 2.0, 3.0])
     np.testing.assert_array_equal(looking.rotation() @ [0.0, 0.0, -1.0], [-1.0, 0.0, 0.0])

@@ -6,7 +6,7 @@ import taichi as ti
 
 import tdr
 from tdr import backend
-from tdr.stages.interpolator import interpolate, intersect
+from tdr.stages.interpolator import interpolate, intersect, ray_slopes
 
 
 @ti.kernel
@@ -72,6 +72,40 @@ def test_a_ray_meets_a_triangle_where_it_was_aimed(behind, rng):
     assert (np.abs(distances - distance) <= along / np.linalg.norm(directions, axis=1)).all()
     weighted = np.einsum("ni,nij->nj", expected, attributes)
     assert (np.abs(values - weighted) <= 3 * np.abs(attributes).max() * error[:, None]).all()
+
+
+@ti.kernel
+def differentiate(
+    corners: ti.types.ndarray(ndim=3), directions: ti.types.ndarray(ndim=2), slopes: ti.types.ndarray(ndim=3)
+):
+    for i in range(corners.shape[0]):
+        slope_1, slope_2, slope_distance = ray_slopes(
+            ti.Vector([corners[i, 0, n] for n in range(3)]),
+            ti.Vector([corners[i, 1, n] for n in range(3)]),
+            ti.Vector([corners[i, 2, n] for n in range(3)]),
+            ti.Vector([directions[i, n] for n in range(3)]),
+        )
+        for n in ti.static(range(3)):
+            slopes[i, 0, n] = slope_1[n]
+            slopes[i, 1, n] = slope_2[n]
+            slopes[i, 2, n] = slope_distance[n]
+
+
+@pytest.mark.usefixtures("f64")
+@pytest.mark.parametrize("length", [1.0, -2.5])
+def test_a_shifted_ray_meets_the_plane_elsewhere(length, rng):
+    """Origin + distance * direction = corner + b1 * edge + b2 * edge is a linear system, which NumPy solves."""
+    count = 100
+    corners, directions = rng.normal(size=(count, 3, 3)), rng.normal(size=(count, 3))
+    edges = corners[:, 1:] - corners[:, :1]
+    system = np.stack([edges[:, 0], edges[:, 1], -directions], axis=2)
+    expected = np.linalg.inv(system)
+    slopes = np.zeros((count, 3, 3))
+    differentiate(corners, length * directions, slopes)
+    slopes[:, 2] *= length
+    # Some ten roundings, which a flat system multiplies by its condition number.
+    error = 10 * np.finfo(np.float64).eps * np.linalg.cond(system) * np.abs(expected).max(axis=(1, 2))
+    assert (np.abs(slopes - expected) <= error[:, None, None]).all()
 
 
 @pytest.mark.usefixtures("precision")

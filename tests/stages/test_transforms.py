@@ -3,10 +3,19 @@
 import numpy as np
 import pytest
 import taichi as ti
-from reference import rotation
+from reference import COMPLEX_STEP, rotation
+from reference import normalized as unit
 
 from tdr import backend
-from tdr.stages.transforms import look_at_matrix, model_to_world, rotation_matrix, turned, world_to_view
+from tdr.stages.transforms import (
+    look_at_matrix,
+    model_to_world,
+    normalized,
+    rotation_matrix,
+    tangential,
+    turned,
+    world_to_view,
+)
 
 EPS = np.finfo(np.float64).eps
 
@@ -31,6 +40,32 @@ def transform(
             results[0, i, n] = in_turn[n]
             results[1, i, n] = in_world[n]
             results[2, i, n] = in_view[n]
+
+
+@ti.kernel
+def normalize(
+    vectors: ti.types.ndarray(ndim=2), cotangents: ti.types.ndarray(ndim=2), results: ti.types.ndarray(ndim=3)
+):
+    for i in range(vectors.shape[0]):
+        direction = normalized(ti.Vector([vectors[i, n] for n in range(3)]))
+        pulled_back = tangential(ti.Vector([cotangents[i, n] for n in range(3)]), direction)
+        for n in ti.static(range(3)):
+            results[0, i, n] = direction[n]
+            results[1, i, n] = pulled_back[n]
+
+
+@pytest.mark.usefixtures("f64")
+def test_what_normalizing_hands_on(rng):
+    """The cotangent of v, times its length, against complex steps of v / |v|."""
+    vectors, cotangents = rng.normal(size=(2, 50, 3))
+    results = np.zeros((2, 50, 3))
+    normalize(vectors, cotangents, results)
+    steps = vectors + 1j * COMPLEX_STEP * np.eye(3)[:, None]
+    derivatives = np.einsum("dni,ni->nd", unit(steps).imag / COMPLEX_STEP, cotangents)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    tolerance = {"rtol": 0, "atol": 30 * EPS}  # about ten roundings of numbers below 3
+    np.testing.assert_allclose(results[0], vectors / lengths, **tolerance)
+    np.testing.assert_allclose(results[1], derivatives * lengths, **tolerance)
 
 
 @pytest.mark.usefixtures("precision")
