@@ -287,7 +287,8 @@ class Surroundings:
 
     def of_image(self, image: npt.NDArray[np.floating]) -> Array:
         """The pixels' values of an image (H, W, C), as (N, C) float64."""
-        return np.asarray(image.reshape(-1, image.shape[2])[self.pixels], dtype=np.float64)
+        row, column = np.divmod(self.pixels, image.shape[1])
+        return np.asarray(image[row, column], dtype=np.float64)
 
     def to_eye(self) -> Array:
         """(N, 3) unit vectors from the surface towards the camera."""
