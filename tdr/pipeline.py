@@ -28,6 +28,10 @@ from tdr.stages.shaders import BlinnPhongShader, build_shader, explained
 from tdr.stages.transforms import rotation_matrix
 
 
+# Pixels times numbers whose derivatives :meth:`Pipeline.backward` sums at a time: 8 bytes each.
+_SUMMED = 1 << 23
+
+
 class ImageBuffer:
     """An image and the cotangent to be pulled back from it.
 
@@ -275,14 +279,16 @@ class Pipeline:
         else:
             chosen = select_parameters(self.parameters, parameters)
         layout = self.layout(pulled_back=chosen)
-        covered = len(self.rasterizer.pixels)
-        places = np.arange(covered, dtype=np.int32) % np.int32(BAND)
-        columns = np.empty((len(columns_of(chosen, self.light_array.num_lights)), min(covered, BAND)))
-        gradient = np.zeros(len(columns))
+        num_columns = len(columns_of(chosen, self.light_array.num_lights))
+        bands = self.bands(max(1, _SUMMED // num_columns))
+        longest = bands[0][1]
+        places = np.arange(len(self.rasterizer.pixels), dtype=np.int32) % np.int32(max(longest, 1))
+        columns = np.empty((num_columns, longest))
+        gradient = np.zeros(num_columns)
         cotangents = self.output_buffer.grad.reshape(-1, 3)
-        for start, count in self.bands():
+        for start, count in bands:
             self.kernels.seed_from(start, count, self.rasterizer.pixels, cotangents)
-            self.pull_back(start, count, layout, places, columns.shape[1], columns.reshape(-1))
+            self.pull_back(start, count, layout, places, longest, columns.reshape(-1))
             gradient += columns[:, :count].sum(axis=1)
         first = 0
         for parameter in chosen:
@@ -331,10 +337,14 @@ class Pipeline:
             self.kernels.clear_slots()
             raise
 
-    def bands(self) -> list[tuple[int, int]]:
-        """The bands that the list of covered pixels is worked off in, at least one: (first entry, entries)."""
-        covered = len(self.rasterizer.pixels)
-        return [(start, min(BAND, covered - start)) for start in range(0, max(covered, 1), BAND)]
+    def bands(self, most: int = BAND) -> list[tuple[int, int]]:
+        """The bands that the list of covered pixels is worked off in, at least one: (first entry, entries).
+
+        Args:
+            most: how many entries a band may have, if fewer than ``BAND``.
+        """
+        covered, size = len(self.rasterizer.pixels), min(BAND, most)
+        return [(start, min(size, covered - start)) for start in range(0, max(covered, 1), size)]
 
     def restricted(self, entries: npt.NDArray[np.integer] | slice) -> Pipeline:
         """This pipeline with some of its covered pixels only and a G-buffer of these; all else is shared with it.
