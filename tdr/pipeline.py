@@ -27,7 +27,6 @@ from tdr.stages.rasterizer import TriangleRasterizer
 from tdr.stages.shaders import BlinnPhongShader, build_shader, explained
 from tdr.stages.transforms import rotation_matrix
 
-
 # Pixels times numbers whose derivatives :meth:`Pipeline.backward` sums at a time: 8 bytes each.
 _SUMMED = 1 << 23
 
