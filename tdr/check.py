@@ -278,7 +278,7 @@ class _Check:
         allowed = roundoff * estimated.noise + jitter + UNDERFLOW[self.images.precision]
         other = (np.abs(rendered - estimated.image) > allowed).any(axis=1)
         # Where no half vector exists, rounding decides whether there is a highlight.
-        other &= ~surroundings.opposite()
+        other &= ~surroundings.opposite
         # At the very edge of a hard step, rounding decides on which side of it a pixel is.
         if np.count_nonzero(other) > 2 + BUDGET * len(other):
             self.fail(
@@ -288,7 +288,7 @@ class _Check:
         finite = np.abs(estimated.image[np.isfinite(estimated.image)])
         brightness = np.maximum(np.abs(estimated.image), 1e-3 * np.max(finite, initial=0.0) or 1.0)
         # Where no half vector exists, the image jumps.
-        jitters = (jitter > JITTER * brightness) & ~surroundings.opposite()[:, None]
+        jitters = (jitter > JITTER * brightness) & ~surroundings.opposite[:, None]
         # In a float32 run a cast to float32 is no fault.
         matters = not single and np.count_nonzero(jitters) >= max(3, JITTERING * jitters.size)
         circumstances = Circumstances(
@@ -338,7 +338,7 @@ class _Check:
                 comparison.tolerance[d],
                 comparison.comparable[d],
                 engines["again"][d].astype(np.float64) if repeats else None,
-                surroundings.opposite(),
+                surroundings.opposite,
             )
             for d, column in enumerate(columns)
         ]

@@ -64,7 +64,8 @@ class Comparison:
         tolerance: (D, N, C) by how much they may differ.
         rounding: (D, N, C) the part of it that rounding in the run explains.
         places: (D, N) uint8, :class:`tdr.check_result.Place`.
-        estimated: the finite differences that this rests on; of the last column, if each was computed for itself.
+        estimated: finite differences that this rests on: of the first column and all that were computed together with
+            it, under all lights.
     """
 
     tested: Array
@@ -116,21 +117,25 @@ def compare(
     units = scales(pipeline, columns)
     entries, cotangents = surroundings.entries, images.cotangents
     beyond = surroundings.beyond_half_vector(columns, np.diag(units), STEPS)
-    if moving:
-        parts = []
-        for column, unit, excluded in zip(columns, units, beyond, strict=True):
-            step = np.array([[unit]])
-            if column.parameter.reads is Reads.POSE:
-                excluded = excluded | visibility_changes(pipeline, [column], step[0])[:, entries]
-            parts.append(differences(pipeline, [column], step, entries, cotangents, excluded=excluded))
-    else:
-        parts = [differences(pipeline, columns, np.diag(units), entries, cotangents, excluded=beyond)]
+    # All under the first light are seen under all of them, so that one part shows the rendering as it is.
+    owners = np.array([column.index[0] if column.parameter.per_light else 0 for column in columns])
+    groups = (
+        list(np.arange(len(columns))[:, None]) if moving else [np.flatnonzero(owners == o) for o in np.unique(owners)]
+    )
+    parts = []
+    for group in groups:
+        chosen, steps, excluded = [columns[int(d)] for d in group], np.diag(units[group]), beyond[group]
+        if moving and chosen[0].parameter.reads is Reads.POSE:
+            excluded = excluded | visibility_changes(pipeline, chosen, steps[0])[:, entries]
+        light = int(owners[group[0]]) or None
+        parts.append(differences(pipeline, chosen, steps, entries, cotangents, excluded=excluded, light=light))
     tested = np.stack([surroundings.of_image(images.column(column)) for column in columns])
     magnitude = np.empty_like(tested)
     for parameter in {column.parameter for column in columns}:
         of_parameter = [column.parameter == parameter for column in columns]
         magnitude[of_parameter] = np.nan_to_num(np.abs(tested[of_parameter]), posinf=0.0).max(axis=0)
-    comparison = _comparison(images, surroundings, tested, magnitude, parts, units[:, None, None], beyond)
+    estimated = _Estimated(parts, np.argsort(np.concatenate(groups)))
+    comparison = _comparison(images, surroundings, tested, magnitude, estimated, units[:, None, None], beyond)
     if images.method == Method.finite_difference.value:
         assert reverse is not None  # noqa: S101
         return replace(comparison, reference=reverse)
@@ -163,7 +168,26 @@ def compare_direction(
         contribution = part * surroundings.of_image(images.column(column))
         tested += contribution
         magnitude += np.nan_to_num(np.abs(contribution), posinf=0.0)
-    return _comparison(images, surroundings, tested, magnitude, [estimated], np.ones((1, 1, 1)), beyond)
+    return _comparison(
+        images, surroundings, tested, magnitude, _Estimated([estimated], np.arange(1)), np.ones((1, 1, 1)), beyond
+    )
+
+
+@dataclass(frozen=True)
+class _Estimated:
+    """Finite differences of some columns, in parts, of which the first is under all lights.
+
+    Attributes:
+        parts: as they were computed.
+        order: where each column is among those of all parts.
+    """
+
+    parts: Sequence[Differences]
+    order: npt.NDArray[np.intp]
+
+    def joined(self, name: str) -> Array:
+        """An attribute that has an entry for each column, column by column."""
+        return np.asarray(np.concatenate([getattr(part, name) for part in self.parts])[self.order])
 
 
 def _comparison(
@@ -171,13 +195,11 @@ def _comparison(
     surroundings: Surroundings,
     tested: Array,
     magnitude: Array,
-    parts: Sequence[Differences],
+    estimated: _Estimated,
     units: Array,
     beyond: Mask,
 ) -> Comparison:
-    def joined(name: str) -> Array:
-        return np.concatenate([getattr(part, name) for part in parts])
-
+    joined = estimated.joined
     roundoff = EPS if images.precision == "f64" else float(np.finfo(np.float32).eps)
     reference = joined("values") / units
     rounding = ROUNDINGS * (
@@ -186,7 +208,7 @@ def _comparison(
     # What is below the normal numbers of the run's precision is lost.
     tolerance = joined("bounds") / units + rounding + UNDERFLOW[images.precision]
     causes = joined("causes")
-    image = parts[-1].image
+    image = estimated.parts[0].image
     # The least three steps are what a derivative takes at least.
     causes = np.where((causes == Place.visibility) & beyond[:, -3:].any(axis=1), Place.highlight_edge, causes)
     places = np.where(causes == 0, surroundings.place, causes).astype(np.uint8)
@@ -197,8 +219,8 @@ def _comparison(
     # Where a light shines straight towards the camera, a half vector is the ratio of two numbers that are both zero but
     # for their rounding; what its derivative is there, nobody can say.
     wrong = ~(np.abs(tested - reference) <= tolerance).all(axis=2)
-    places[wrong & (causes == 0) & surroundings.opposite()] = Place.highlight_edge
-    return Comparison(tested, reference, tolerance, rounding, places, parts[-1])
+    places[wrong & (causes == 0) & surroundings.opposite] = Place.highlight_edge
+    return Comparison(tested, reference, tolerance, rounding, places, estimated.parts[0])
 
 
 def _typical(reference: Array, tolerance: Array, image: Array, units: Array) -> Array:
@@ -298,10 +320,12 @@ class Surroundings:
             return np.asarray(to_eye / np.linalg.norm(to_eye, axis=1, keepdims=True))
         return np.broadcast_to(camera.rotation()[:, 2], (len(self.entries), 3))
 
+    @functools.cached_property
     def opposite(self) -> Mask:
         """(N,) whether a light shines straight towards the camera, so that no half vector exists."""
-        return np.asarray((self.half_vectors() <= OPPOSITE).any(axis=0))
+        return np.asarray((self.half_vectors <= OPPOSITE).any(axis=0))
 
+    @functools.cached_property
     def half_vectors(self) -> Array:
         """(lights, N) the length of l + v, the sum of the unit vectors to the light and to the camera."""
         between = self.to_eye() - self._pipeline.light_array.directions()[:, None]
@@ -318,7 +342,7 @@ class Surroundings:
         Returns:
             (M, J, N).
         """
-        lengths = self.half_vectors()
+        lengths = self.half_vectors
         speeds = np.zeros((len(directions), len(lengths)))
         for column, parts in zip(columns, np.abs(directions).T, strict=True):
             if column.parameter.name in _TURNING:
@@ -335,7 +359,7 @@ class Surroundings:
             between = self.to_eye() + to_light
             length = np.maximum(np.linalg.norm(between, axis=1), EDGE)
             edges[np.abs(np.sum(normals * between, axis=1)) <= EDGE * length] = Place.highlight_edge
-        edges[self.opposite()] = Place.highlight_edge
+        edges[self.opposite] = Place.highlight_edge
         for to_light in -self._pipeline.light_array.directions():
             edges[np.abs(normals @ to_light) <= EDGE] = Place.light_edge
         return edges

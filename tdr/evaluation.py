@@ -121,6 +121,10 @@ class SceneValues:
             first += parameter.size
         raise KeyError(name)
 
+    def lit_by(self, light: int) -> "SceneValues":
+        """The scene with one of its lights alone, which brings the ambient term along."""
+        return dataclasses.replace(self, values=self.values[light : light + 1])
+
     def displaced(self, columns: Sequence[Column], displacement: Array) -> "SceneValues":
         """The scene with some numbers displaced; rotations turn by the full rotation, not by its first order.
 

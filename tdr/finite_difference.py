@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -108,6 +108,7 @@ def differences(
     *,
     steps: Array = STEPS,
     excluded: npt.NDArray[np.bool_] | None = None,
+    light: int | None = None,
 ) -> Differences:
     """Differentiate the image along directions in the space of some columns.
 
@@ -122,6 +123,8 @@ def differences(
         steps: (J,) at least 3, each a quarter of the one before.
         excluded: (M, J, N), or what broadcasts to it: which steps must not be used, because the pixel sees another
             triangle at the step or its opposite, or there is a singular point on the way; by default none.
+        light: whose own numbers all columns are, under which alone the pixels are seen then, because what the others
+            add does not change; by default they are seen under all lights.
 
     Returns:
         The derivatives along each direction, per unit of it, and their bounds.
@@ -134,7 +137,7 @@ def differences(
         excluded = np.broadcast_to(excluded, (len(directions), len(steps), len(entries)))
     for chunk in chunks:
         usable = None if excluded is None else ~excluded[:, :, chunk, None]
-        part = _Chunk(pipeline, columns, directions, entries[chunk], cotangents, steps)
+        part = _Chunk(pipeline, columns, directions, entries[chunk], cotangents, steps, light)
         # A displaced image need not be finite, and then the step is not used.
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             parts.append(part.differences(usable))
@@ -230,6 +233,7 @@ class _Chunk:
         entries: npt.NDArray[np.integer],
         cotangents: Array,
         steps: Array,
+        light: int | None = None,
     ) -> None:
         self.columns = columns
         self.directions = directions
@@ -237,6 +241,9 @@ class _Chunk:
         self.steps = steps
         self.sample = PixelSample.of(pipeline, entries)
         self.scene = SceneValues.of(pipeline)
+        if light is not None:
+            self.scene = self.scene.lit_by(light)
+            self.columns = [replace(column, index=(0, *column.index[1:])) for column in columns]
         self.layout = pipeline.layout()
 
     def evaluate(

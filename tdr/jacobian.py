@@ -293,7 +293,8 @@ def _fill_finite_difference(
     units = scales(pipeline, named)
     covered = np.arange(len(pipeline.rasterizer.pixels))
     for d in track(range(len(named)), "columns"):
-        estimated = differences(pipeline, named[d : d + 1], units[d : d + 1, None], covered, cotangents)
+        light = named[d].index[0] if named[d].parameter.per_light else None
+        estimated = differences(pipeline, [named[d]], units[d : d + 1, None], covered, cotangents, light=light)
         entries.values[entries.rows, d, entries.offsets] = estimated.values[0] / units[d]
 
 

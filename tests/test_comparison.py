@@ -94,7 +94,7 @@ def test_edges_of_lights_and_highlights(direction, edge):
     pipeline = tdr.Pipeline(WALL, camera, lights, resolution=(3, 4))
     _, surroundings = computed(pipeline)
     np.testing.assert_array_equal(surroundings.edges(), edge)
-    np.testing.assert_array_equal(surroundings.opposite(), edge == Place.highlight_edge)
+    np.testing.assert_array_equal(surroundings.opposite, edge == Place.highlight_edge)
 
 
 # Comparisons
@@ -183,7 +183,7 @@ def test_a_light_straight_from_behind_is_left_out_where_there_is_no_half_vector(
     camera = tdr.OrthographicCamera(position=[0.0, 0.0, 3.5])
     pipeline = tdr.Pipeline(tdr.TriangleMesh.sphere(2), camera, lights, shader, resolution=(12, 12))
     jacobian, surroundings = computed(pipeline)
-    assert surroundings.opposite().all()
+    assert surroundings.opposite.all()
     comparison = compare(pipeline, jacobian, jacobian.columns, surroundings, moving=False)
     for column, places in zip(jacobian.columns, comparison.places, strict=True):
         if column.name in ("light.direction.0.x", "light.direction.0.y", "camera.rotation.x", "camera.rotation.y"):

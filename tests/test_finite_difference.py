@@ -56,6 +56,24 @@ def test_bounds_hold_and_are_narrow(kind):
     assert (np.median(estimated.bounds / units, axis=(1, 2)) < 1e-7 * largest).all()
 
 
+@pytest.mark.usefixtures("precision")
+def test_a_lights_own_numbers_under_it_alone():
+    pipeline = pipeline_of()
+    pipeline.forward()
+    columns = [c for c in columns_of(pipeline.parameters, 3) if c.parameter.per_light]
+    entries = np.arange(len(pipeline.rasterizer.pixels))
+    expected = exact(pipeline, columns, pipeline.rasterizer.pixels)
+    for light in range(3):
+        own = [d for d, column in enumerate(columns) if column.index[0] == light]
+        named = [columns[d] for d in own]
+        units = scales(pipeline, named)
+        alone = differences(pipeline, named, np.diag(units), entries, np.eye(3), light=light)
+        assert expected[own].any(axis=(1, 2)).all()
+        assert not alone.causes.any()
+        errors = np.abs(alone.values - expected[own] * units[:, None, None])
+        assert (errors <= alone.bounds).all()
+
+
 @pytest.mark.usefixtures("f64")
 @settings(max_examples=40, phases=[Phase.generate])
 @given(pipelines())
