@@ -32,9 +32,9 @@ from yaml import YAMLError
 from tdr import single_composition
 from tdr.config import SCHEMAS, Config, CustomShaderConfig, TrackingConfig, reject_unknown_keys
 from tdr.errors import InputError
+from tdr.mlflow_store import redact
 from tdr.record import environment_tags
 from tdr.sweep import SWEEP, Sweep
-from tdr.tracking import redact
 
 if TYPE_CHECKING:
     from tdr.tracking_process import TrackingProcess

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tdr.check_result import Verdict
+from tdr.mlflow_store import TrackingError
 from tdr.record import RunRecord, Status
 from tdr.sweep import SWEEP, Sweep
 from tdr.sweep_artifacts import SweepFiles, write_sweep
 from tdr.swept import Swept, SweptRun
 from tdr.terminal import say
-from tdr.tracking import TrackingError, TrackingStore
+from tdr.tracking import TrackingStore
 from tdr.tracking_process import TrackingProcess
 
 Store = TrackingStore | TrackingProcess

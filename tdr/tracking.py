@@ -2,32 +2,26 @@
 
 A run writes its files and its record (:mod:`tdr.record`) beside them. Only then is it uploaded, as a whole and with
 the start and end times that it really had, so that no run is ever seen half-filled and a store that cannot be reached
-costs nothing but the upload. This is the one module that imports MLflow, and it does so when a store is first used.
+costs nothing but the upload.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import logging
-import os
-import re
 import shlex
 import shutil
-import sqlite3
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from tdr import saved_view, ui_pages
 from tdr.config import TrackingConfig
-from tdr.errors import InputError
-from tdr.record import RECORD, RunRecord, Status, is_finite
+from tdr.mlflow_store import ANSWER_TIMEOUT, UPLOAD_TIMEOUT, MlflowStore, TrackingError, import_mlflow, request_timeout
+from tdr.record import RECORD, RunRecord, Status
 
 FIGURE = "figure.png"
 ARRAYS, ARRAY_FILES = "jacobian.npz", "jacobian"
@@ -38,27 +32,8 @@ DESCRIPTION = "mlflow.note.content"
 IMAGES = "mlflow.loggedImages"
 LOCAL_UI = "http://127.0.0.1:5000"
 
-# What MLflow is told before it is imported, unless the user's environment says otherwise.
-ENVIRONMENT = {
-    "GIT_PYTHON_REFRESH": "quiet",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
-
-# Seconds. A server that is there answers a question at once; it may need longer to store a large file.
-ANSWER_TIMEOUT = 3
-UPLOAD_TIMEOUT = 30
-
 # Files of a run that are sent to a server at a time: each takes little work and much waiting.
 CONNECTIONS = 8
-
-# MLflow itself cuts parameters here (and tags a little later), but without a word.
-MAX_TEXT = 6000
-
-
-class TrackingError(InputError):
-    """The tracking store cannot be used; what was computed is on disk all the same."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +46,9 @@ class RunLink:
 
 
 class TrackingStore:
-    """The MLflow store that runs are uploaded to.
+    """Where runs are kept: uploads them, and finds them again.
 
-    Without ``tracking.uri`` it is ``mlflow.db`` with its files in ``mlruns/``, both at the root, where a bare
-    ``mlflow ui`` looks for them. Another database has its files in ``mlruns/`` beside it, and a server keeps them
-    itself. Nothing is opened, and MLflow is not imported, before the first use.
+    Nothing is opened, and MLflow is not imported, before the first use.
 
     Attributes:
         uri: the MLflow tracking URI.
@@ -92,38 +65,14 @@ class TrackingStore:
         Raises:
             TrackingError: if no store can be what the settings say.
         """
-        self.uri = settings.uri or f"sqlite:///{root / 'mlflow.db'}"
+        self._store = MlflowStore(settings, root)
+        self.uri = self._store.uri
         self.ui_command: str | None = None
-        self._root = root.resolve()
-        self._experiment = settings.experiment
-        self._database: Path | None = None
-        self._sweeps: dict[str, str] = {}
-        if self.uri.startswith("sqlite:///"):
-            self._database = self._check_database()
-            self.uri = f"sqlite:///{self._database.as_posix()}"
-            found_here = self._database == Path.cwd().resolve() / "mlflow.db"
+        if self._store.database:
+            found_here = self._store.database == Path.cwd().resolve() / "mlflow.db"
             self.ui_command = "mlflow ui" if found_here else f"mlflow ui --backend-store-uri {shlex.quote(self.uri)}"
-        elif self.uri.startswith("http") and redact(self.uri) != self.uri:
-            # Hydra writes what the command line says into .hydra/, and those files are uploaded.
-            raise TrackingError(
-                f"tracking.uri must not contain a user name or password; got {redact(self.uri)}. "
-                "Set the environment variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead."
-            )
-        elif not _is_server_address(self.uri):
-            raise TrackingError(
-                "tracking.uri must be sqlite:///<file> or the http or https address of an MLflow server; "
-                f"got {redact(self.uri)}. Reach any other store through such a server."
-            )
-
-    def _check_database(self) -> Path:
-        database = (Path.cwd() / self.uri.removeprefix("sqlite:///")).resolve()
-        if not database.parent.is_dir() or database.is_dir() or database.name == ":memory:":
-            raise TrackingError(f"tracking.uri must name a file in an existing directory; got {self.uri}.")
-        if set("%?") & set(self.uri):
-            raise TrackingError(f"tracking.uri must name a file without % or ? in its path; got {self.uri}.")
-        if Path(self._experiment).name != self._experiment or self._experiment in ("", ".."):
-            raise TrackingError(f"tracking.experiment must be usable as a directory's name; got {self._experiment!r}.")
-        return database
+        self._root = root.resolve()
+        self._sweeps: dict[str, str] = {}
 
     def connect(self) -> None:
         """Import MLflow and open the store, which the other methods do when they are first called.
@@ -131,7 +80,7 @@ class TrackingStore:
         Raises:
             TrackingError: if the store cannot be used.
         """
-        _ = self._connection
+        _ = self._store.client
 
     def log(self, record: RunRecord) -> RunLink:
         """Upload a run, unless the store has it already; an earlier attempt at the same run is replaced.
@@ -146,13 +95,13 @@ class TrackingStore:
             TrackingError: if the store does not take it. What has been uploaded until then is deleted if possible.
         """
         output_dir = record.output_dir.resolve()
-        if any(place and place.is_relative_to(output_dir) for place in (self._root, self._database)):
+        if any(place and place.is_relative_to(output_dir) for place in (self._root, self._store.database)):
             raise TrackingError(
                 f"hydra.run.dir must be a folder of the run's own, for all of it is uploaded; got {output_dir}."
             )
-        with self._explained_errors(record.output_dir):
+        with self._store.explained_errors(record.output_dir):
             run_id = self._find(record) or self._upload(record)
-        return RunLink(run_id, self._experiment_id, self.run_url(run_id))
+        return RunLink(run_id, self._store.experiment_id, self.run_url(run_id))
 
     def open_sweep(
         self,
@@ -179,16 +128,15 @@ class TrackingStore:
         Raises:
             TrackingError: if the store does not take it.
         """
-        with self._explained_errors(), _request_timeout(ANSWER_TIMEOUT):
-            found = self._search(f"tags.`tdr.uid` = '{uid}'")
+        with self._store.explained_errors(), request_timeout(ANSWER_TIMEOUT):
+            found = self._store.search(f"tags.`tdr.uid` = '{uid}'")
             if found:
                 run_id = str(found[0].info.run_id)
-                self._client.update_run(run_id, status="RUNNING")
+                self._store.client.update_run(run_id, status="RUNNING")
             else:
-                own = _texts({**tags, DESCRIPTION: description, "tdr.uid": uid})
-                start = round(start_time * 1000)
-                run_id = str(self._client.create_run(self._experiment_id, start, own, name).info.run_id)
-                self._log_batch(run_id, params, {}, {})
+                own = {**tags, DESCRIPTION: description, "tdr.uid": uid}
+                run_id = self._store.create_run(name, round(start_time * 1000), own)
+                self._store.log_batch(run_id, params, {}, {})
             self._sweeps[uid] = run_id
             return run_id
 
@@ -215,21 +163,21 @@ class TrackingStore:
             TrackingError: if the store does not take it. The run has ended, and its page is as before, if only the
                 files could not be sent.
         """
-        with self._explained_errors(folder):
-            with _request_timeout(ANSWER_TIMEOUT):
-                self._log_batch(run_id, {}, metrics, {})
-                self._client.set_terminated(run_id, status)
-            with _request_timeout(UPLOAD_TIMEOUT):
+        with self._store.explained_errors(folder):
+            with request_timeout(ANSWER_TIMEOUT):
+                self._store.log_batch(run_id, {}, metrics, {})
+                self._store.client.set_terminated(run_id, status)
+            with request_timeout(UPLOAD_TIMEOUT):
                 for name in files:
                     within = Path(name).parent.as_posix()
-                    self._client.log_artifact(run_id, str(folder / name), None if within == "." else within)
-            with _request_timeout(ANSWER_TIMEOUT):
+                    self._store.client.log_artifact(run_id, str(folder / name), None if within == "." else within)
+            with request_timeout(ANSWER_TIMEOUT):
                 # In the first line, because the UI covers what follows until more is asked for.
                 links = [f"[Runs side by side]({self._sweep_page(run_id)})"]
                 links += [f"[{name}]({name})" for name in files if name.endswith(".html")]
                 text = f"{' · '.join(links)}\n\n{description}"
-                page = ui_pages.with_artifacts(text, self._experiment_id, run_id, files)
-                self._log_batch(run_id, {}, {}, {DESCRIPTION: page})
+                page = ui_pages.with_artifacts(text, self._store.experiment_id, run_id, files)
+                self._store.log_batch(run_id, {}, {}, {DESCRIPTION: page})
 
     def save_view(self, run_id: str, params: Sequence[str], metrics: Sequence[str], images: Sequence[str]) -> None:
         """Choose what the page of :meth:`sweep_url` shows; before, it is a bare list and a chart of each metric.
@@ -244,8 +192,8 @@ class TrackingStore:
             TrackingError: if the store does not take it.
         """
         view = saved_view.encode(run_id, params, metrics, [_image_key(name) for name in images])
-        with self._explained_errors(), _request_timeout(ANSWER_TIMEOUT):
-            self._client.set_experiment_tag(self._experiment_id, saved_view.TAG + run_id, view)
+        with self._store.explained_errors(), request_timeout(ANSWER_TIMEOUT):
+            self._store.client.set_experiment_tag(self._store.experiment_id, saved_view.TAG + run_id, view)
 
     def runs_of(self, run_id: str) -> dict[str, int]:
         """The runs of a sweep that the store has whole: the uid of each, and when it began (ms since the epoch).
@@ -256,8 +204,8 @@ class TrackingStore:
         Raises:
             TrackingError: if the store cannot be used.
         """
-        with self._explained_errors(), _request_timeout(ANSWER_TIMEOUT):
-            runs = self._search(f"tags.`mlflow.parentRunId` = '{run_id}'")
+        with self._store.explained_errors(), request_timeout(ANSWER_TIMEOUT):
+            runs = self._store.search(f"tags.`mlflow.parentRunId` = '{run_id}'")
             return {run.data.tags["tdr.uid"]: run.info.start_time for run in runs if run.info.status != "RUNNING"}
 
     def fetch(self, query: str, folder: Path) -> list[RunRecord]:
@@ -274,26 +222,26 @@ class TrackingStore:
             TrackingError: if the store cannot be used or does not understand the query.
         """
         records = []
-        with self._explained_errors(), _request_timeout(UPLOAD_TIMEOUT):
+        with self._store.explained_errors(), request_timeout(UPLOAD_TIMEOUT):
             try:
-                found = self._search(query)
-            except _import_mlflow().exceptions.MlflowException as error:
+                found = self._store.search(query)
+            except import_mlflow().exceptions.MlflowException as error:
                 if error.error_code != "INVALID_PARAMETER_VALUE":
                     raise
                 raise TrackingError(f"query must be one that MLflow understands; got {query!r} ({error}).") from None
             for run in reversed(found):
                 run_id = run.info.run_id
-                kept = {item.path for item in self._client.list_artifacts(run_id)}
+                kept = {item.path for item in self._store.client.list_artifacts(run_id)}
                 if RECORD not in kept:
                     continue  # the run of a sweep itself
                 here = folder / run_id
                 here.mkdir()
                 names = kept & {RECORD, *FETCHED}
                 if ARRAYS not in kept:
-                    within = self._client.list_artifacts(run_id, ARRAY_FILES)
+                    within = self._store.client.list_artifacts(run_id, ARRAY_FILES)
                     names |= {item.path for item in within if item.path.endswith(".npy")}
                 for name in names:
-                    self._client.download_artifacts(run_id, name, str(here))
+                    self._store.client.download_artifacts(run_id, name, str(here))
                 records.append(RunRecord.read_json(here / RECORD))
         return records
 
@@ -303,7 +251,7 @@ class TrackingStore:
         Raises:
             TrackingError: if the store cannot be used.
         """
-        return self._address(ui_pages.runs_page(self._experiment_id))
+        return self._address(ui_pages.runs_page(self._store.experiment_id))
 
     def run_url(self, run_id: str) -> str:
         """The address of the page of one run, or of a sweep as a whole.
@@ -311,7 +259,7 @@ class TrackingStore:
         Raises:
             TrackingError: if the store cannot be used.
         """
-        return self._address(ui_pages.run_page(self._experiment_id, run_id))
+        return self._address(ui_pages.run_page(self._store.experiment_id, run_id))
 
     def sweep_url(self, run_id: str) -> str:
         """The address of the page that shows the runs of one sweep side by side, with their metrics and images.
@@ -322,80 +270,30 @@ class TrackingStore:
         Raises:
             TrackingError: if the store cannot be used.
         """
-        with self._explained_errors(), _request_timeout(ANSWER_TIMEOUT):
+        with self._store.explained_errors(), request_timeout(ANSWER_TIMEOUT):
             return self._address(self._sweep_page(run_id))
 
     def _sweep_page(self, run_id: str) -> str:
-        saved = saved_view.TAG + run_id in self._client.get_experiment(self._experiment_id).tags
-        return ui_pages.sweep_page(self._experiment_id, run_id, saved=saved)
+        saved = saved_view.TAG + run_id in self._store.client.get_experiment(self._store.experiment_id).tags
+        return ui_pages.sweep_page(self._store.experiment_id, run_id, saved=saved)
 
     def _address(self, page: str) -> str:
-        return f"{LOCAL_UI if self._database else self.uri.rstrip('/')}/{page}"
-
-    @property
-    def _client(self) -> Any:
-        return self._connection[0]
-
-    @property
-    def _experiment_id(self) -> str:
-        return self._connection[1]
-
-    @cached_property
-    def _connection(self) -> tuple[Any, str]:
-        """MLflow's client and the experiment's id."""
-        with self._explained_errors():
-            if self._database:
-                location = self._database.parent / "mlruns" / self._experiment
-                with _only_process(self._database):
-                    client = _import_mlflow().MlflowClient(tracking_uri=self.uri)
-                    return client, self._find_or_create_experiment(client, location.as_uri())
-            with _request_timeout(ANSWER_TIMEOUT):
-                client = _import_mlflow().MlflowClient(tracking_uri=self.uri)
-                return client, self._find_or_create_experiment(client, None)
-
-    def _find_or_create_experiment(self, client: Any, location: str | None) -> str:
-        name = self._experiment
-        experiment = client.get_experiment_by_name(name)
-        if experiment is None:
-            return str(client.create_experiment(name, artifact_location=location))
-        if experiment.lifecycle_stage == "deleted":
-            raise TrackingError(
-                f"tracking.experiment must not name a deleted experiment; got {name!r}. Choose another one or run: "
-                f"MLFLOW_TRACKING_URI={shlex.quote(self.uri)} mlflow experiments restore -x {experiment.experiment_id}"
-            )
-        found = experiment.artifact_location
-        if found != location if location else _is_elsewhere(found):
-            raise TrackingError(
-                f"tracking.experiment must keep its files {'in ' + location if location else 'on the server'}; "
-                f"got {name!r}, which keeps them in {found}. Choose another experiment."
-            )
-        return str(experiment.experiment_id)
-
-    def _search(self, query: str) -> list[Any]:
-        """All runs of the experiment that a query finds."""
-        runs: list[Any] = []
-        token = None
-        while True:
-            page = self._client.search_runs([self._experiment_id], query, page_token=token)
-            runs += page
-            token = page.token
-            if not token:
-                return runs
+        return f"{LOCAL_UI if self._store.database else self.uri.rstrip('/')}/{page}"
 
     def _find(self, record: RunRecord) -> str | None:
-        with _request_timeout(ANSWER_TIMEOUT):
-            for run in self._search(f"tags.`tdr.uid` = '{record.uid}'"):
+        with request_timeout(ANSWER_TIMEOUT):
+            for run in self._store.search(f"tags.`tdr.uid` = '{record.uid}'"):
                 if run.info.status != "RUNNING" and run.info.start_time == record.start_time_ms:
                     return str(run.info.run_id)
                 # An upload that broke off, or an earlier attempt at the same job.
-                self._client.delete_run(run.info.run_id)
+                self._store.client.delete_run(run.info.run_id)
         return None
 
     def _sweep_run(self, uid: str) -> str:
         """The id of a sweep's own run."""
         if uid not in self._sweeps:
-            with _request_timeout(ANSWER_TIMEOUT):
-                found = self._search(f"tags.`tdr.uid` = '{uid}'")
+            with request_timeout(ANSWER_TIMEOUT):
+                found = self._store.search(f"tags.`tdr.uid` = '{uid}'")
             if not found:
                 raise TrackingError(
                     f"tracking.uri must point to a store that has the sweep's own run; got {self.uri}. "
@@ -409,20 +307,21 @@ class TrackingStore:
         if record.sweep is not None:
             tags["mlflow.parentRunId"] = self._sweep_run(record.sweep)
         end_time = round(record.end_time * 1000)
-        with _request_timeout(ANSWER_TIMEOUT):
-            run = self._client.create_run(self._experiment_id, record.start_time_ms, _texts(tags), record.name)
-        run_id = str(run.info.run_id)
+        with request_timeout(ANSWER_TIMEOUT):
+            run_id = self._store.create_run(record.name, record.start_time_ms, tags)
         figure = f"\n\n![{FIGURE}]({FIGURE})" if (record.output_dir / FIGURE).is_file() else ""
-        description = ui_pages.with_artifacts(record.description + figure, self._experiment_id, run_id, record.files)
+        description = ui_pages.with_artifacts(
+            record.description + figure, self._store.experiment_id, run_id, record.files
+        )
         try:
-            with _request_timeout(UPLOAD_TIMEOUT):
+            with request_timeout(UPLOAD_TIMEOUT):
                 own = {DESCRIPTION: description, **({IMAGES: "True"} if record.images else {})}
-                self._log_batch(run_id, record.params, record.metrics, own)
+                self._store.log_batch(run_id, record.params, record.metrics, own)
                 self._upload_files(run_id, record, end_time)
-                self._client.set_terminated(run_id, record.status, end_time)
+                self._store.client.set_terminated(run_id, record.status, end_time)
         except BaseException:
-            with contextlib.suppress(Exception), _request_timeout(ANSWER_TIMEOUT):
-                self._client.delete_run(run_id)
+            with contextlib.suppress(Exception), request_timeout(ANSWER_TIMEOUT):
+                self._store.client.delete_run(run_id)
             raise
         return run_id
 
@@ -432,13 +331,15 @@ class TrackingStore:
         for path in sorted(record.output_dir.rglob("*")):
             if path.is_file():
                 folder = path.parent.relative_to(record.output_dir).as_posix()
-                uploads.append(partial(self._client.log_artifact, run_id, str(path), folder if folder != "." else None))
+                uploads.append(
+                    partial(self._store.client.log_artifact, run_id, str(path), folder if folder != "." else None)
+                )
         for name in record.images:
             image, key = _encoded(record.output_dir / name), _image_key(name)
             uploads.append(
-                partial(self._client.log_image, run_id, image, key=key, timestamp=end_time, synchronous=True)
+                partial(self._store.client.log_image, run_id, image, key=key, timestamp=end_time, synchronous=True)
             )
-        with ThreadPoolExecutor(1 if self._database else CONNECTIONS) as pool:
+        with ThreadPoolExecutor(1 if self._store.database else CONNECTIONS) as pool:
             sent = [pool.submit(upload) for upload in uploads]
             try:
                 for upload in sent:
@@ -446,53 +347,6 @@ class TrackingStore:
             finally:
                 # After an error the rest need not be tried.
                 pool.shutdown(cancel_futures=True)
-
-    def _log_batch(
-        self,
-        run_id: str,
-        params: Mapping[str, Any],
-        metrics: Mapping[str, float | None],
-        tags: Mapping[str, str],
-    ) -> None:
-        entities = _import_mlflow().entities
-        finite = {name: float(value) for name, value in metrics.items() if is_finite(value)}
-        dropped = [f"{name}={value}" for name, value in metrics.items() if name not in finite]
-        if dropped:
-            tags = {**tags, "tdr.nonfinite_metrics": ", ".join(dropped)}
-        now = time.time_ns() // 1_000_000
-        self._client.log_batch(
-            run_id,
-            metrics=[entities.Metric(name, value, now, 0) for name, value in finite.items()],
-            params=[entities.Param(name, text) for name, text in _texts(params).items()],
-            tags=[entities.RunTag(name, text) for name, text in _texts(tags).items()],
-            synchronous=True,
-        )
-
-    @contextlib.contextmanager
-    def _explained_errors(self, results: Path | None = None) -> Iterator[None]:
-        """Say in one line what to change, whatever MLflow and the libraries below it raise."""
-        mlflow_error = _import_mlflow().exceptions.MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
-
-        kept = f" The results are in {results}." if results else ""
-        try:
-            yield
-        except TrackingError as error:
-            raise TrackingError(f"{error}{kept}") from None
-        except (mlflow_error, SQLAlchemyError, sqlite3.Error, OSError) as error:
-            store = "a database that can be written" if self._database else "an MLflow server that answers"
-            raise TrackingError(
-                f"tracking.uri must point to {store}; got {self.uri} ({_reason(error)}).{kept}"
-            ) from None
-
-
-def redact(text: str) -> str:
-    """Blank out the user names and passwords of all addresses in a text.
-
-    Args:
-        text: for example a tracking URI, or a message that quotes one.
-    """
-    return re.sub(r"(?<!sqlite)(?<!file)://\S*@", "://***@", text)
 
 
 def _encoded(path: Path) -> Any:
@@ -517,92 +371,6 @@ def _encoded(path: Path) -> Any:
     return picture
 
 
-def _import_mlflow() -> Any:
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    import mlflow
-
-    # What goes wrong is raised as well, and said once.
-    for name in ("mlflow", "alembic", "urllib3"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    return mlflow
-
-
-@contextlib.contextmanager
-def _only_process(database: Path) -> Iterator[None]:
-    """Let one process at a time open a database, because MLflow breaks one that two processes create at once.
-
-    The lock is a database of its own: SQLite's locks work on every platform and end with the process.
-    """
-    with contextlib.closing(sqlite3.connect(f"{database}.lock", timeout=60, isolation_level=None)) as lock:
-        lock.execute("BEGIN EXCLUSIVE")
-        # A file that is no database is found here at once; MLflow would try again for 100 seconds.
-        with contextlib.closing(sqlite3.connect(database)) as connection:
-            connection.execute("PRAGMA schema_version")
-        yield
-
-
-@contextlib.contextmanager
-def _request_timeout(seconds: int) -> Iterator[None]:
-    """Limit MLflow's waiting for one answer of a server, unless the user's environment does."""
-    variable = "MLFLOW_HTTP_REQUEST_TIMEOUT"
-    if variable in os.environ:
-        yield
-        return
-    os.environ[variable] = str(seconds)
-    try:
-        yield
-    finally:
-        del os.environ[variable]
-
-
-def _is_server_address(uri: str) -> bool:
-    try:
-        parts = urlsplit(uri)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def _is_elsewhere(location: str) -> bool:
-    """Whether an experiment's files go to a directory of another machine, so that they would never get there."""
-    from urllib.request import url2pathname  # brings all of http along
-
-    parts = urlsplit(location)
-    return parts.scheme in ("", "file") and not Path(url2pathname(parts.path)).is_dir()
-
-
 def _image_key(name: str) -> str:
     """The key of an image in the UI: with its folder, so that its section comes before those of the metrics."""
     return Path(name).with_suffix("").as_posix()
-
-
-def _texts(values: Mapping[str, Any]) -> dict[str, str]:
-    """Values as MLflow keeps them, cut where it would cut them, but so that it shows."""
-    texts = {}
-    for name, value in values.items():
-        text = _text(value)
-        cut = f" ... (cut from {len(text)} characters; the whole is in {RECORD})"
-        texts[name] = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - len(cut)] + cut
-    return texts
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_text, value)) + "]"
-    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
-
-
-def _reason(error: BaseException) -> str:
-    """The operating system's or SQLite's own words below the layers that reported them, or else the error's."""
-    innermost = error
-    below: BaseException | None = error
-    while below is not None:
-        if isinstance(below, (OSError, sqlite3.Error)):
-            innermost = below
-        below = below.__cause__ or below.__context__
-    text = str(innermost)
-    if isinstance(innermost, OSError) and innermost.strerror:
-        text = innermost.strerror + (f": {innermost.filename}" if innermost.filename else "")
-    line = redact(text.strip().partition("\n")[0])
-    return line if len(line) <= 300 else f"{line[:300]} ..."

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from tdr.config import TrackingConfig
+from tdr.mlflow_store import TrackingError
 from tdr.record import RunRecord, Status
-from tdr.tracking import RunLink, TrackingError, TrackingStore
+from tdr.tracking import RunLink, TrackingStore
 
 # The other side of a TrackingProcess. It finds modules where this side does, and leaves it to this side what becomes of
 # a run after Ctrl-C, which reaches both.

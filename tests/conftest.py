@@ -12,7 +12,8 @@ from hypothesis import settings
 from PIL import ImageDraw
 
 import tdr.backend  # silences Taichi's import before a test module does it
-from tdr.config import Precision
+from tdr.config import Precision, TrackingConfig
+from tdr.tracking import TrackingStore
 
 # The same examples in every run, kept nowhere; the first one of a kernel compiles it.
 settings.register_profile("tdr", derandomize=True, database=None, deadline=None)
@@ -51,6 +52,31 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def server_database(tmp_path_factory):
+    """A database as ``mlflow ui`` makes it when it is opened before the first run."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    path = tmp_path_factory.mktemp("server") / "mlflow.db"
+    SqlAlchemyStore(f"sqlite:///{path}", "mlflow-artifacts:/")
+    return path
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A directory in the place of the repository's root."""
+    path = tmp_path / "my project"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def store(root, server_database):
+    """The store at the root, with a database that is there already, because making one takes seconds."""
+    shutil.copy(server_database, root)
+    return TrackingStore(TrackingConfig(), root)
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 """A sweep in a tracking store."""
 
 from tdr.config import TrackingConfig
+from tdr.mlflow_store import TrackingError
 from tdr.record import RunRecord
 from tdr.sweep import SWEEP, Sweep, SweepJob
 from tdr.sweep_tracking import close_sweep
-from tdr.tracking import TrackingError
 
 
 class Store:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tdr.config import TrackingConfig
-from tdr.tracking import TrackingError
+from tdr.mlflow_store import TrackingError
 from tdr.tracking_process import TrackingProcess
 
 
