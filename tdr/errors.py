@@ -97,6 +97,11 @@ def check_choice(key: str, options: type[Choice], value: Any) -> Choice:
         raise InputError(f"{key} must be one of {names}; got {value!r}.") from None
 
 
+def is_list(value: Any) -> bool:
+    """Whether a value is a list, or something like it; a text is none."""
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
 def check_vector(key: str, value: Any, *, nonzero: bool = False, least: float | None = None) -> None:
     """Check that a value is a list of three finite numbers.
 
@@ -109,7 +114,7 @@ def check_vector(key: str, value: Any, *, nonzero: bool = False, least: float | 
     Raises:
         InputError: if it is not.
     """
-    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 3:
+    if not is_list(value) or len(value) != 3:
         raise InputError(f"{key} must be a list of 3 numbers; got {value!r}.")
     for component in value:
         if isinstance(component, bool) or not isinstance(component, (int, float)) or not math.isfinite(component):

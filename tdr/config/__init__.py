@@ -1,0 +1,175 @@
+"""The settings of a run: what may be set, its type, unit, default and range.
+
+The classes are the schemas that Hydra composes against and the settings that the Python classes of the same
+subject are built from. A field declared with :func:`tdr.parameters.differentiable` is a parameter that Jacobian
+images can be asked for. Ranges are checked on construction (``__post_init__``), so a bad value never gets further.
+
+:mod:`tdr.config.scene` has those of the mesh, the camera, the lights and the shader, :mod:`tdr.config.run` all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from tdr.config.run import (
+    Arch,
+    CheckConfig,
+    CheckMode,
+    ImageConfig,
+    JacobianConfig,
+    Method,
+    OnFail,
+    Precision,
+    RuntimeConfig,
+    TrackingConfig,
+)
+from tdr.config.scene import (
+    BlinnPhongConfig,
+    CameraConfig,
+    CubeConfig,
+    CustomShaderConfig,
+    FileMeshConfig,
+    LambertianConfig,
+    LightConfig,
+    MeshConfig,
+    OrthographicCameraConfig,
+    PerspectiveCameraConfig,
+    ShaderConfig,
+    Shading,
+    SphereConfig,
+    TorusConfig,
+    TorusKnotConfig,
+)
+from tdr.errors import InputError
+from tdr.parameters import Parameter, parameters_of
+from tdr.shader_file import with_declared_parameters
+
+__all__ = [
+    "SCHEMAS",
+    "Arch",
+    "BlinnPhongConfig",
+    "CameraConfig",
+    "CheckConfig",
+    "CheckMode",
+    "Config",
+    "CubeConfig",
+    "CustomShaderConfig",
+    "FileMeshConfig",
+    "ImageConfig",
+    "JacobianConfig",
+    "LambertianConfig",
+    "LightConfig",
+    "MeshConfig",
+    "Method",
+    "OnFail",
+    "OrthographicCameraConfig",
+    "PerspectiveCameraConfig",
+    "Precision",
+    "RuntimeConfig",
+    "ShaderConfig",
+    "Shading",
+    "SphereConfig",
+    "TorusConfig",
+    "TorusKnotConfig",
+    "TrackingConfig",
+    "reject_unknown_keys",
+    "select_parameters",
+]
+
+
+@dataclass
+class Config:
+    """Everything that a run of ``experiments/jacobian.py`` can be told."""
+
+    mesh: MeshConfig = field(default_factory=SphereConfig)
+    camera: CameraConfig = field(default_factory=PerspectiveCameraConfig)
+    light: LightConfig = field(default_factory=LightConfig)
+    shader: ShaderConfig = field(default_factory=BlinnPhongConfig)
+    image: ImageConfig = field(default_factory=ImageConfig)
+    jacobian: JacobianConfig = field(default_factory=JacobianConfig)
+    check: CheckConfig = field(default_factory=CheckConfig)
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+    def __post_init__(self) -> None:
+        if type(self.shader) is CustomShaderConfig:
+            self.shader = with_declared_parameters(self.shader)
+        if self.jacobian.parameters != "all":
+            select_parameters(self.known_parameters(), self.jacobian.parameters)
+
+    def known_parameters(self) -> tuple[Parameter, ...]:
+        """Every parameter that this scene has, in the order in which results list them."""
+        return tuple(
+            parameter
+            for group in ("light", "shader", "mesh", "camera")
+            for parameter in parameters_of(group, getattr(self, group))
+        )
+
+    def selected_parameters(self) -> tuple[Parameter, ...]:
+        """The parameters that Jacobian images are asked for."""
+        return select_parameters(self.known_parameters(), self.jacobian.parameters)
+
+
+# Which options a user can choose from, group by group: the name of the option's schema and its class.
+SCHEMAS: dict[str, dict[str, type]] = {
+    "mesh": {
+        "sphere": SphereConfig,
+        "cube": CubeConfig,
+        "torus": TorusConfig,
+        "torus_knot": TorusKnotConfig,
+        "file": FileMeshConfig,
+    },
+    "camera": {"perspective": PerspectiveCameraConfig, "orthographic": OrthographicCameraConfig},
+    "light": {"directional": LightConfig},
+    "shader": {"blinn_phong": BlinnPhongConfig, "lambertian": LambertianConfig, "custom": CustomShaderConfig},
+    "check": {"check": CheckConfig},
+}
+
+
+def select_parameters(known: Sequence[Parameter], names: Sequence[str] | str) -> tuple[Parameter, ...]:
+    """Pick parameters by name.
+
+    Args:
+        known: the parameters that the scene has.
+        names: names from among them, each once, or ``"all"``.
+
+    Returns:
+        The chosen parameters, in the order of ``known``.
+
+    Raises:
+        InputError: if a name is not known or stands twice; the message lists the known ones.
+    """
+    if names == "all":
+        return tuple(known)
+    listed = ", ".join(parameter.name for parameter in known)
+    for i, name in enumerate(names):
+        if not any(parameter.name == name for parameter in known):
+            raise InputError(f"jacobian.parameters must name parameters of this scene; got {name!r}. Known: {listed}.")
+        if name in names[:i]:
+            raise InputError(f"jacobian.parameters must name each parameter once; got {name!r} twice.")
+    return tuple(parameter for parameter in known if parameter.name in names)
+
+
+def reject_unknown_keys(config: Any, composed: Any, prefix: str = "") -> None:
+    """Refuse keys that were forced in with ``+`` and that no schema knows.
+
+    Args:
+        config: a schema instance.
+        composed: the composed config that it was made from, as plain dictionaries.
+        prefix: the path of ``config`` with a dot at its end.
+
+    Raises:
+        InputError: for the first unknown key, with the keys that exist there.
+    """
+    known = [f.name for f in fields(config)]
+    for key, value in composed.items():
+        if key not in known:
+            raise InputError(
+                f"{prefix}{key} must be a known key; got {value!r}. "
+                f"Keys {'in ' + prefix[:-1] if prefix else 'at the top level'}: {', '.join(known) or 'none'}."
+            )
+        child = getattr(config, key)
+        if hasattr(child, "__dataclass_fields__") and isinstance(value, dict):
+            reject_unknown_keys(child, value, f"{prefix}{key}.")
