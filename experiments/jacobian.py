@@ -34,7 +34,7 @@ with _since_start.measure("imports"):
 if TYPE_CHECKING:
     from tdr.check_result import CheckResult
     from tdr.jacobian_images import JacobianImages
-    from tdr.report import Entry
+    from tdr.survey import Entry
 
 
 # How many of the largest entries the terminal shows.
@@ -80,6 +80,7 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> Outcome:
             from tdr.jacobian import compile_kernels, differentiate
             from tdr.pipeline import Pipeline
             from tdr.stages.shaders import CustomShader
+            from tdr.survey import survey
         with stopwatch.measure("taichi"):
             backend.start(config.runtime.precision, config.runtime.arch)
             pipeline = Pipeline.from_config(config, mesh)
@@ -101,7 +102,7 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> Outcome:
     result = None
     # What needs the images alone is done beside the check: most of it lets other threads run.
     with ThreadPoolExecutor(1) as beside:
-        surveyed = beside.submit(report.survey, images)
+        surveyed = beside.submit(survey, images)
         written = [beside.submit(write, folder, images) for write in (artifacts.write_pictures, artifacts.write_arrays)]
         if config.check.mode is not CheckMode.off:
             with stopwatch.measure("check"):

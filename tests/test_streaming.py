@@ -16,6 +16,7 @@ from tdr.color_limit import color_limit
 from tdr.config import JacobianConfig, Method
 from tdr.errors import InputError
 from tdr.jacobian import differentiate
+from tdr.survey import survey
 from tdr.timing import Stopwatch
 
 
@@ -171,7 +172,7 @@ def test_numbers_and_pictures_are_the_same(tmp_path):
     pipeline = pipeline_of(num_lights=2, resolution=(300, 280))
     whole, streamed = both(pipeline, tmp_path, settings("2MB", cotangent="rgb"))
     assert isinstance(streamed.values, ArrayFiles)
-    assert report.survey(streamed) == report.survey(whole)
+    assert survey(streamed) == survey(whole)
     for parameter in whole.parameters:
         assert color_limit(streamed, parameter) == color_limit(whole, parameter)
     for column in whole.columns[::5]:
