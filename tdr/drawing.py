@@ -70,19 +70,19 @@ class ColorScale:
 
     @classmethod
     def sequential(cls, low: float, high: float) -> ColorScale:
-        """From yellow at ``low`` to dark blue at ``high``, in the unit of the numbers."""
-        return cls(low, high, _palette("cividis_r", 256))
+        """From dark blue at ``low`` to yellow at ``high``, in the unit of the numbers."""
+        return cls(low, high, _palette("cividis", 256))
 
     @classmethod
     def decades(cls, low: int, high: int, *, extended: bool) -> ColorScale:
-        """From yellow at ten to the power of ``low`` to dark blue at ten to the power of ``high``.
+        """From dark blue at ten to the power of ``low`` to yellow at ten to the power of ``high``.
 
         Args:
             low: the exponent of the number that has the first colour.
             high: the exponent of the number that has the last colour; larger than ``low``.
             extended: whether there are smaller numbers, zero for example.
         """
-        return cls(10.0**low, 10.0**high, _palette("cividis_r", 256), (extended, False), logarithmic=True)
+        return cls(10.0**low, 10.0**high, _palette("cividis", 256), (extended, False), logarithmic=True)
 
     def colors(self, values: npt.NDArray[np.floating]) -> Picture:
         """The colours of numbers; beyond the ends, those of the ends.

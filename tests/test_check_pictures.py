@@ -13,7 +13,7 @@ from tdr.plotting import Axis, Line, Plot, draw_plot
 INK = (34, 34, 34)
 GREY, WHITE, LIME = (200, 200, 200), (255, 255, 255), (0, 255, 0)
 VERMILION, PURPLE, BLUE = (213, 94, 0), (204, 121, 167), (0, 114, 178)
-LOW, HIGH = (tuple(matplotlib.colormaps["cividis_r"](share, bytes=True)[:3]) for share in (0.0, 1.0))
+LOW, HIGH = (tuple(matplotlib.colormaps["cividis"](share, bytes=True)[:3]) for share in (0.0, 1.0))
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -91,7 +91,7 @@ class TestErrors:
     def test_equal_ratios_are_equal_steps_of_colour(self):
         error = [[1e-7, 1e-6, 1e-5, 1e-4, 0.0]]
         drawn = colors(draw(check_result(place=[[2] * 5], error=error))["error"], 1, 5)[0]
-        colormap = matplotlib.colormaps["cividis_r"]
+        colormap = matplotlib.colormaps["cividis"]
         assert drawn[:4] == [tuple(colormap(share, bytes=True)[:3]) for share in (0, 85, 170, 255)]
         assert drawn[4] == LOW
 

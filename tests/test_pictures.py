@@ -206,7 +206,7 @@ class TestGBufferPictures:
 
     def test_what_the_colours_mean(self):
         drawn = self.drawn(self.g_buffer())
-        near, far = (tuple(matplotlib.colormaps["cividis_r"](end, bytes=True)[:3]) for end in (0.0, 1.0))
+        near, far = (tuple(matplotlib.colormaps["cividis"](end, bytes=True)[:3]) for end in (0.0, 1.0))
         assert (drawn["depth_ndc"][0][0], drawn["depth_ndc"][1][2]) == (near, far)
         assert drawn["position_world"][0] == [(0, 0, 0), (255, 0, 0), (128, 0, 255)]
         assert drawn["position_world"][1][1:] == [(128, 255, 128), (128, 0, 128)]
