@@ -1,7 +1,8 @@
 """Pictures of a check: where entries differ, what was done at each pixel, and how the worst entry depends on the step.
 
 A pixel of a picture stands for a block of image pixels and shows the worst of them, so that none is lost. Of an image
-that was only sampled, the blocks are so large that nearly all of them have a sample.
+that was only sampled, the blocks are larger: in the picture of errors nearly all of them have a sample; in that of
+places most have none, so that one sees how little was looked at.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ _OUT_OF_TOLERANCE = VERMILION
 _PALER = 0.6  # how far the brightest surface is from its place's colour to white
 _HARD_TO_SEE = 4  # the side of a single pixel, in pixels of the picture
 _SURROUNDINGS = 3  # an excluded pixel is single if so far around it there are, with itself, at most as many
-_EMPTY = 0.02  # the share of blocks that may be without a sample
+# the share of blocks that are without a sample, in the two pictures of a sampled image
+_EMPTY_OF_ERRORS = 0.01
+_EMPTY_OF_PLACES = 0.7
 _LOW_PERCENTILE = 5  # the colour scale of errors starts at the decade of this one
 _LOWEST_DECADE = -16
 
@@ -80,8 +83,10 @@ def check_pictures(result: CheckResult, image: npt.NDArray[np.floating]) -> dict
         ``error``, the largest difference of any column at each pixel; ``places``, what was done at each pixel; and
         ``steps``, finite differences of the worst entry against their step, unless there is none.
     """
-    blocks = _Blocks.of(result)
-    pictures = {"error": _error_picture(result, blocks), "places": _place_picture(result, image, blocks)}
+    pictures = {
+        "error": _error_picture(result, _Blocks.of(result, _EMPTY_OF_ERRORS)),
+        "places": _place_picture(result, image, _Blocks.of(result, _EMPTY_OF_PLACES)),
+    }
     if result.curve is not None:
         pictures["steps"] = _step_picture(result.curve)
     return pictures
@@ -104,7 +109,8 @@ class _Blocks:
     background: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, result: CheckResult) -> _Blocks:
+    def of(cls, result: CheckResult, empty: float) -> _Blocks:
+        """Blocks of which about so large a share is without a sample."""
         zoom = Zoom.for_group(result.place.shape, 1)
         place = _block_maxima(result.place, zoom.stride)
         counts = result.count_places()
@@ -112,8 +118,8 @@ class _Blocks:
         seen = sum(count for place, count in counts.items() if place > Place.unsampled)
         side = 1
         if unsampled and seen:
-            empty = math.log(unsampled / (unsampled + seen))  # of a block of one pixel; of n pixels, n times that
-            side = math.ceil(math.sqrt(math.log(_EMPTY) / empty) / zoom.stride)
+            of_pixel = math.log(unsampled / (unsampled + seen))  # of a block of n pixels it is n times that
+            side = max(1, round(math.sqrt(math.log(empty) / of_pixel) / zoom.stride))
         return cls(zoom, side, _block_maxima(place, side), place == Place.background)
 
     def spread(self, blocks: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -125,6 +131,14 @@ class _Blocks:
     def note(self) -> list[str]:
         side = self.side * self.zoom.stride
         return [f"each block of {side} x {side} pixels shows its worst"] if side > 1 else []
+
+
+def _sample_note(result: CheckResult) -> list[str]:
+    """A line that says so where not all of the surface was looked at."""
+    counts = result.count_places()
+    surface = sum(count for place, count in counts.items() if place is not Place.background)
+    unsampled = counts.get(Place.unsampled, 0)
+    return [f"{surface - unsampled:,} of {surface:,} pixels of the surface were looked at"] if unsampled else []
 
 
 def _block_maxima(values: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
@@ -185,7 +199,9 @@ def _error_picture(result: CheckResult, blocks: _Blocks) -> Picture:
         panels=[[panel]],
         scale=None if empty.all() else scale,
         legend=legend,
-        notes=[] if empty.all() else ["error of any column, relative to its largest entry", *blocks.note],
+        notes=[]
+        if empty.all()
+        else ["error of any column, relative to its largest entry", *_sample_note(result), *blocks.note],
     )
     return draw_group(group)
 
@@ -233,12 +249,12 @@ def _place_picture(result: CheckResult, image: npt.NDArray[np.floating], blocks:
     notes = ["interior: paler where the rendering is brighter", *blocks.note] if (shown >= len(Place)).any() else []
     single = _isolated(place > Place.boundary)
     if single.any() and blocks.side * blocks.zoom.factor <= _HARD_TO_SEE:
-        compared = blocks.zoom.enlarge(np.isin(place, COMPARED))
+        covered = blocks.zoom.enlarge(np.isin(place, (Place.unsampled, *COMPARED)))
         for which in map(Place, np.unique(place[single])):
-            enlarge(panel, blocks.zoom.enlarge(single & (place == which)), PLACE_COLORS[which], compared)
+            enlarge(panel, blocks.zoom.enlarge(single & (place == which)), PLACE_COLORS[which], covered)
         notes.append("single excluded pixels are drawn larger")
     group = Group(
-        heading=["what the check did at each pixel"],
+        heading=["what the check did at each pixel", *_sample_note(result)],
         panels=[[panel]],
         legend=[
             [Key(PLACE_COLORS[place], f"{PLACE_LABELS[place]}: {count:,}")]

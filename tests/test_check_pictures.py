@@ -239,6 +239,18 @@ class TestPlaces:
             assert share == pytest.approx((which == Place.kink).mean())
         assert not any("larger" in text for text in written)
 
+    @pytest.mark.parametrize("samples", [1000, 4096, 16384])
+    def test_most_of_a_surface_that_was_only_sampled_is_left_white(self, samples, written):
+        place, _ = sphere(512, 512, "quick", samples=samples)
+        shown = panel(draw(check_result(place=place))["places"])
+        surface = np.count_nonzero(place != Place.background)
+        assert 0.6 < (shown == WHITE).all(axis=2).sum() / surface < 0.8
+        assert f"{samples:,} of {surface:,} pixels of the surface were looked at" in written
+
+    def test_where_all_was_looked_at_nothing_is_said_of_a_sample(self, written):
+        draw(check_result(place=sphere(64, 64)[0]))
+        assert not any("looked at" in text for text in written)
+
     def test_a_rare_place_of_a_sample_fills_its_block(self):
         place, _ = sphere(512, 512, "quick")
         samples = np.argwhere(place == Place.interior)
