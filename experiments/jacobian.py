@@ -29,6 +29,7 @@ with _since_start.measure("imports"):
     from tdr.launch import CONF, Job
     from tdr.memory import format_bytes
     from tdr.record import RECORD, RunRecord
+    from tdr.sentences import counted
     from tdr.terminal import hide_progress, phase, say, say_where, track
 
 if TYPE_CHECKING:
@@ -174,16 +175,17 @@ def summarize(outcome: Outcome, folder: Path, config: Config) -> None:
     height, width = images.triangle_id.shape
     say(
         f"rendered   {width} x {height} pixels, {metrics['scene/covered']:.1%} covered, "
-        f"{metrics['scene/triangles']:.0f} triangles, {images.precision}"
+        f"{counted(int(metrics['scene/triangles']), 'triangle')}, {images.precision}"
     )
     if metrics["scene/degenerate_triangles_skipped"]:
-        say(f"skipped    {metrics['scene/degenerate_triangles_skipped']:.0f} degenerate triangles")
-    clipped = metrics["render/clipped"] - metrics["render/nonfinite"]
+        say(f"skipped    {counted(int(metrics['scene/degenerate_triangles_skipped']), 'degenerate triangle')}")
+    clipped = int(metrics["render/clipped"] - metrics["render/nonfinite"])
     if clipped:
-        say(f"clipped    {clipped:.0f} colour components above 1 in render.png (not in the data)")
+        say(f"clipped    {counted(clipped, 'colour component')} above 1 in render.png (not in the data)")
     for subject, note in size_notes(images, config):
         say(f"{subject:<11}{note}")
-    say(f"computed   {len(images.columns)} Jacobian images in {metrics['time_s/jacobian']:.3f} s; largest entries:")
+    computed = counted(len(images.columns), "Jacobian image")
+    say(f"computed   {computed} in {metrics['time_s/jacobian']:.3f} s; largest entries:")
     for entry in outcome.largest[:LISTED]:
         if entry.value == 0.0:
             say(f"             zero everywhere: {entry.name}")
@@ -193,10 +195,10 @@ def summarize(outcome: Outcome, folder: Path, config: Config) -> None:
     if not metrics["scene/covered"]:
         say("WARNING    nothing is visible; check the camera's pose, camera.near and camera.far")
     if metrics["render/nonfinite"]:
-        say(f"WARNING    {metrics['render/nonfinite']:.0f} colour components of the rendering are not finite")
+        say(f"WARNING    not finite: {counted(int(metrics['render/nonfinite']), 'colour component')} of the rendering")
     nonfinite = int(sum(value for name, value in metrics.items() if name.endswith("/nonfinite")))
     if nonfinite:
-        say(f"WARNING    {nonfinite} entries are not finite; metrics.json counts them by column")
+        say(f"WARNING    not finite: {counted(nonfinite, 'entry', 'entries')}; metrics.json counts them by column")
     for line in ["check      off"] if result is None else summary_lines(result):
         say(line)
     if config.runtime.timings:

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tdr.sentences import counted
+
 # A change within this part of the earlier median is never reported: timings of one binary differ by as much.
 LEAST_NOISE = 0.05
 # How many standard deviations of the repeats a median must move before the change counts.
@@ -48,11 +50,11 @@ class Case:
         parts = {
             "resolution": f"{width} x {height}",
             "scene": self.scene,
-            "triangles": f"{self.triangles:,} triangles",
-            "lights": f"{self.lights} lights",
+            "triangles": counted(self.triangles, "triangle"),
+            "lights": counted(self.lights, "light"),
             "parameters": f"by {by}",
             "precision": self.precision,
-            "threads": f"{self.threads} thread{'s' * (self.threads > 1)}",
+            "threads": counted(self.threads, "thread"),
         }
         differing = [text for name, text in parts.items() if getattr(self, name) != getattr(base, name)]
         return ", ".join(differing) or "base"

@@ -21,6 +21,7 @@ from tdr.config import TrackingConfig
 from tdr.errors import InputError
 from tdr.launch import ROOT
 from tdr.record import RunRecord
+from tdr.sentences import counted
 from tdr.sweep import Sweep
 from tdr.sweep_artifacts import write_sweep
 from tdr.sweep_tracking import draw
@@ -82,7 +83,7 @@ def main() -> None:
                 if not records:
                     raise InputError(f"--runs must find runs in {store.uri}; got {arguments.runs!r}, which finds none.")
                 axes = axes_of(records, [axis for axis in arguments.axes.split(",") if axis])
-                print(f"{len(records)} runs, over {', '.join(axes) or 'nothing that varies'}")
+                print(f"{counted(len(records), 'run')}, over {', '.join(axes) or 'nothing that varies'}")
                 names = draw_runs(records, axes, folder)
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

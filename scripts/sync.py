@@ -16,6 +16,7 @@ from tdr.config import TrackingConfig
 from tdr.errors import InputError
 from tdr.launch import ROOT, tracking_of_run
 from tdr.record import RECORD, RunRecord, environment_tags
+from tdr.sentences import counted
 from tdr.sweep import SWEEP, Sweep, SweepRunsError
 from tdr.sweep_tracking import Standing, close_sweep, draw, open_sweep, unsent
 from tdr.terminal import track
@@ -58,7 +59,7 @@ def send_sweep(folder: Path, stores: Stores) -> str:
             close_sweep(store, run_id, sweep, draw(sweep), Standing.of(sweep).status, {})
     except SweepRunsError:
         return "is running, and sends its runs itself"
-    return f"{len(left)} of {len(records)} runs sent, {len(records) - len(left)} were there"
+    return f"{len(left)} of {counted(len(records), 'run')} sent, {len(records) - len(left)} were there"
 
 
 def send_run(folder: Path, stores: Stores) -> str:

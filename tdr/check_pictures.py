@@ -41,11 +41,11 @@ from tdr.drawing import (
     Zoom,
     color_levels,
     draw_group,
-    format_count,
     format_number,
     spread_decades,
 )
 from tdr.plotting import Axis, Line, Plot, draw_plot
+from tdr.sentences import counted
 
 PLACE_COLORS: dict[Place, Color] = {
     Place.background: BACKGROUND,
@@ -190,7 +190,7 @@ def _error_picture(result: CheckResult, blocks: _Blocks) -> Picture:
     num_out = int(np.count_nonzero(result.excesses > 1))
     if num_out:
         encircle(panel, blocks.zoom.enlarge(out), _OUT_OF_TOLERANCE)
-        legend.append([Key(_OUT_OF_TOLERANCE, f"around {format_count(num_out, 'pixel', 'pixels')} out of tolerance")])
+        legend.append([Key(_OUT_OF_TOLERANCE, f"around {counted(num_out, 'pixel')} out of tolerance")])
     group = Group(
         heading=[
             f"check {result.verdict.value} ({result.mode}, {result.precision}): largest error",

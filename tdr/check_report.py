@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tdr.check_result import COMPARED, EXCLUDED, CheckResult, ColumnCheck, DirectionCheck, Entry, Place, Verdict
-from tdr.sentences import Sentence, say_once
+from tdr.sentences import Sentence, counted, say_once
 
 PLACE_LABELS: Mapping[Place, str] = {
     Place.background: "background",
@@ -70,12 +70,8 @@ def deviation(check: ColumnCheck, entry: Entry) -> str:
 def extent(result: CheckResult) -> str:
     """What was looked at: ``quick: 27 columns at 512 pixels and a random direction at 16,384``."""
     direction = f" and a random direction at {result.direction.pixels:,}" if result.direction else ""
-    columns = _count(len(result.columns), "column")
-    return f"{result.mode}: {columns} at {_count(result.sampled, 'pixel')}{direction}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    columns = counted(len(result.columns), "column")
+    return f"{result.mode}: {columns} at {counted(result.sampled, 'pixel')}{direction}"
 
 
 def _compared(check: ColumnCheck) -> int:
@@ -145,7 +141,7 @@ def summary_lines(result: CheckResult) -> list[str]:
     parts = [extent(result)]
     failed = sum(check.verdict is Verdict.failed for check in result.columns)
     if failed:
-        parts.append(f"{_count(failed, 'column')} failed")
+        parts.append(f"{counted(failed, 'column')} failed")
     worst = result.worst
     if worst is not None and worst.worst is not None:
         label = "farthest beyond its limit" if worst.excess > 1.0 else "nearest its limit"

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.parameters import Column
+from tdr.sentences import counted
 
 
 class Verdict(enum.Enum):
@@ -196,7 +197,7 @@ class CheckResult:
 
     def __repr__(self) -> str:
         """One line, which also fits a notebook's cell; the images and columns are there to be asked for."""
-        columns = f"{len(self.columns)} column{'' if len(self.columns) == 1 else 's'}"
+        columns = counted(len(self.columns), "column")
         worst = "nothing compared"
         if self.worst is not None and self.worst.worst is not None:
             entry, scale = self.worst.worst, self.worst.scale

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tdr.drawing import format_count, format_number
+from tdr.drawing import format_number
 from tdr.jacobian_images import Array, JacobianImages
 from tdr.parameters import Parameter
+from tdr.sentences import counted
 
 # the colour scale ends at this percentile where the largest magnitude exceeds it by more than this factor
 _PERCENTILE = 99
@@ -37,7 +38,7 @@ class ColorLimit:
         """The scale as pictures state it."""
         if self.all_zero:
             return "all zero, scale ±1"
-        beyond = f", {format_count(self.beyond, 'entry', 'entries')} beyond" if self.beyond else ""
+        beyond = f", {counted(self.beyond, 'entry', 'entries')} beyond" if self.beyond else ""
         return f"scale ±{format_number(self.value)}{beyond}"
 
 

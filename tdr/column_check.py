@@ -11,6 +11,7 @@ from tdr.check_result import ColumnCheck, Entry, Place, Verdict
 from tdr.comparison import Comparison, Surroundings
 from tdr.explanation import Entries
 from tdr.finite_difference import ROUNDINGS
+from tdr.sentences import counted
 
 Array = npt.NDArray[np.float64]
 
@@ -120,10 +121,11 @@ def _no_half_vector(entries: Entries, counts: npt.NDArray[np.bool_], verdict: Ve
     bad = int(np.count_nonzero(~np.isfinite(entries.tested) & ~entries.not_finite))
     if not bad and (not left_out or verdict is not Verdict.not_comparable):
         return []
-    infinite = f" {bad} entries there are not finite." if bad else ""
+    infinite = f" {counted(bad, 'entry', 'entries')} there {'is' if bad == 1 else 'are'} not finite." if bad else ""
     return [
-        f"At {left_out} of {len(counts)} pixels a light shines straight towards the camera, so that no half vector "
-        f"exists, and nothing can be compared.{infinite} Turn the light or the camera a little to have them checked."
+        f"At {left_out} of {counted(len(counts), 'pixel')} a light shines straight towards the camera, so that no half "
+        f"vector exists, and nothing can be compared.{infinite} Turn the light or the camera a little to have them "
+        "checked."
     ]
 
 

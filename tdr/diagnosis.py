@@ -117,7 +117,9 @@ def _not_finite(entries: Entries, circumstances: Circumstances) -> list[str]:
 def _unchanged(entries: Entries, circumstances: Circumstances) -> str:
     zero = _zero_factors(entries.column, circumstances.values)
     here = f" (here 0: {', '.join(zero)})" if zero else ""
-    found = f"No pixel changes with it: all {entries.tested.size} entries are 0, and so are the finite differences."
+    size = entries.tested.size
+    everywhere = "its one entry is 0" if size == 1 else f"all {size} entries are 0"
+    found = f"No pixel changes with it: {everywhere}, and so are the finite differences."
     causes = (
         f"the shader does not read it, it is multiplied by 0{here}, clamped, changes the image by jumps alone (a "
         "comparison, floor, an integer), or nothing is lit"

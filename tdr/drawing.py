@@ -164,11 +164,6 @@ def format_number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}")
 
 
-def format_count(number: int, singular: str, plural: str) -> str:
-    """How many there are of something: ``1 entry``, ``1,234 entries``."""
-    return f"{number:,} {singular if number == 1 else plural}"
-
-
 def format_decade(exponent: int) -> str:
     """A power of ten: ``10⁻³``."""
     return "10" + str(exponent).translate(_SUPERSCRIPTS)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.parameters import Column
+from tdr.sentences import counted
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -268,7 +269,7 @@ def _part(entries: Entries, siblings: Sequence[Entries], precision: str) -> Rule
     if rule or bad.sum() >= FEW:
         missing = "a term, a branch, a light or a loop iteration that is missing or differentiated wrongly there"
         causes = f"{missing}; {causes}" if rule else missing
-    place = f"At {bad.sum()} of {num_pixels(entries.comparable)} pixels{_where(entries, bad, good)}"
+    place = f"At {bad.sum()} of {counted(num_pixels(entries.comparable), 'pixel')}{_where(entries, bad, good)}"
     return f"{place} the entries {found}; elsewhere they are right to tolerance.", causes
 
 

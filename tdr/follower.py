@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from tdr.errors import InputError
 from tdr.record import RunRecord
+from tdr.sentences import counted
 from tdr.sweep import Sweep, SweepJob
 from tdr.sweep_tracking import unsent
 from tdr.terminal import say
@@ -73,7 +74,8 @@ class Follower:
             self._next_attempt = 0.0
             self._send()
             if self._pending and wait:
-                say(f"tracking   {len(self._pending)} runs left to send; waiting for the store up to {PATIENCE:.0f} s")
+                left = counted(len(self._pending), "run")
+                say(f"tracking   {left} left to send; waiting for the store up to {PATIENCE:.0f} s")
             while self._pending and time.monotonic() < deadline:
                 time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
                 self._next_attempt = 0.0

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.errors import InputError
+from tdr.sentences import counted
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer[Any]]
@@ -286,7 +287,8 @@ def _check_complete(kind: str, data: bytes, num_triangles: int) -> None:
             num_faces, num_rows = counts.get(b"face", 0), sum(counts.values())
         missing = max(0, num_rows - len(rows[first:]))
     if missing or num_triangles < num_faces:
+        lines = f", with {counted(missing, 'line')} missing" if missing else ""
         raise InputError(
-            f"the file must be a complete {kind.upper()} file; got {num_triangles} triangles from {num_faces} faces"
-            f"{f', with {missing} lines missing' if missing else ''}."
+            f"the file must be a complete {kind.upper()} file; got {counted(num_triangles, 'triangle')} "
+            f"from {counted(num_faces, 'face')}{lines}."
         )

@@ -26,13 +26,13 @@ from tdr.drawing import (
     color_levels,
     draw_figure,
     draw_group,
-    format_count,
     format_number,
     id_colors,
     mark,
 )
 from tdr.jacobian_images import Array, JacobianImages, entries_of, row_bands
 from tdr.parameters import VECTOR, Column, Parameter, Reads
+from tdr.sentences import counted
 
 CHANNELS = ("R", "G", "B")
 
@@ -216,7 +216,7 @@ def g_buffer_pictures(g_buffer: Mapping[str, npt.NDArray[Any]]) -> dict[str, Pic
         pictures[name] = draw_group(Group(heading, [[zoom.enlarge(panel)]], scale=scale, notes=[*notes, *zoom.note]))
 
     num_seen = int(np.count_nonzero(np.bincount(triangle_id[covered])))
-    add("triangle_id", id_colors(zoom.sample(triangle_id)), [f"{format_count(num_seen, 'triangle', 'triangles')} seen"])
+    add("triangle_id", id_colors(zoom.sample(triangle_id)), [f"{counted(num_seen, 'triangle')} seen"])
 
     depth = g_buffer["depth_ndc"]
     scale = ColorScale.sequential(*_finite_range(depth[covered]))
@@ -291,12 +291,12 @@ def _not_finite_columns(images: JacobianImages, columns: Sequence[Column], limit
 
 def _not_finite_note(*arrays: npt.NDArray[Any]) -> list[str]:
     number = sum(array.size - np.count_nonzero(np.isfinite(array)) for array in arrays)
-    return [f"{format_count(number, 'entry', 'entries')} not finite (lime)"] if number else []
+    return [f"{counted(number, 'entry', 'entries')} not finite (lime)"] if number else []
 
 
 def _clipped_note(image: Array) -> list[str]:
     number = count_clipped(image)
-    return [f"{format_count(number, 'component', 'components')} clipped"] if number else []
+    return [f"{counted(number, 'component')} clipped"] if number else []
 
 
 def visibility_note(parameters: Iterable[Parameter]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Sentences about several subjects, each said once."""
+"""Sentences: numbers with their nouns, and what is said of several subjects, once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ _NUMBER = re.compile(
     r"-?\d[\d,]*(?:\.\d+)?(?:e[+-]\d+)?"
     r"(?![\d,]*\.?\w)(?! to | times)"
 )
+
+
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """How many there are of something: ``1 entry``, ``1,234 entries``.
+
+    Args:
+        number: how many.
+        singular: what one of them is called.
+        plural: what several are called, if it is not the singular with an s.
+    """
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 @dataclass(frozen=True)

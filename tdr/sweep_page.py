@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tdr.drawing import format_count
 from tdr.report import visibility_note
+from tdr.sentences import counted
 from tdr.sweep_animation import frames_a_second
 from tdr.sweep_images import RunImages, SweepImages, group
 from tdr.sweep_sheet import empty_label
@@ -71,7 +71,7 @@ def _frame(images: SweepImages, stride: int) -> dict[str, Any]:
     ]
     return {
         "title": f"Sweep over {swept.heading}",
-        "about": f"{format_count(len(swept.runs), 'run', 'runs')}; each parameter has one colour scale in all of them.",
+        "about": f"{counted(len(swept.runs), 'run')}; each parameter has one colour scale in all of them.",
         "notes": notes,
         "sliders": sliders,
         "places": places,

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.canvas import INK, WHITE, Canvas, Color, Picture
-from tdr.drawing import ColorScale, draw_bar, format_count
+from tdr.drawing import ColorScale, draw_bar
 from tdr.parameters import COLOR, VECTOR
 from tdr.plotting import LINE_COLORS, Axis, Line, Plot, draw_plot
+from tdr.sentences import counted
 from tdr.swept import Swept, short
 
 Values = npt.NDArray[np.float64]
@@ -111,7 +112,7 @@ def sweep_plots(swept: Swept) -> dict[str, Picture]:
 def _gap_note(values: Values, what: str) -> list[str]:
     """A line on the runs of which nothing is shown."""
     number = int(np.isnan(values).all(axis=0).sum())
-    return [f"{what}: {format_count(number, 'run', 'runs')} without finite numbers"] if number else []
+    return [f"{what}: {counted(number, 'run')} without finite numbers"] if number else []
 
 
 # --------------------------------------------------------------------------------------------------------- lines

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from tdr.drawing import format_count, format_number
+from tdr.drawing import format_number
+from tdr.sentences import counted
 from tdr.sweep_images import RunImages, SweepImages
 from tdr.swept import SweptAxis, SweptRun, short
 
@@ -25,7 +26,7 @@ def describe_sweep(images: SweepImages) -> str:
     axes = ", ".join(map(_axis, images.swept.axes)) or "nothing"
     statuses = Counter(run.status.lower() for run in runs)
     verdicts = Counter(run.verdict for run in runs if run.finished and run.verdict)
-    lines = [f"Sweep over {axes}: {format_count(len(runs), 'run', 'runs')}, {_counts(statuses)}."]
+    lines = [f"Sweep over {axes}: {counted(len(runs), 'run')}, {_counts(statuses)}."]
     if verdicts:
         lines[0] += f" Checks: {_counts(verdicts)}."
     if images.limits:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tdr.canvas import Canvas, Color, Picture
 from tdr.drawing import Zoom, draw_bar
 from tdr.report import visibility_note
+from tdr.sentences import counted
 from tdr.sweep_images import Derivative, RunImages, SweepImages, choose_evenly, first_groups
 from tdr.swept import short
 
@@ -98,7 +99,7 @@ def contact_sheet(images: SweepImages) -> Picture:
     groups, left_out = first_groups(images.derivatives, _COLUMNS)
     place = _Place.of(images, min(max(_LINE // across, _PANEL[0]), _PANEL[1]))
 
-    heading = f"{swept.heading}: {len(swept.runs)} runs; one colour scale a parameter"
+    heading = f"{swept.heading}: {counted(len(swept.runs), 'run')}; one colour scale a parameter"
     if len(chosen) < len(swept.runs):
         heading += f"; {len(chosen)} evenly chosen runs shown"
     footer = [
@@ -146,7 +147,7 @@ def defect_notes(images: SweepImages) -> list[str]:
         (sum(run.verdict == "failed" for run in images.swept.runs), "with a failed check: ✗"),
         (sum(run.has_nonfinite for run in images.runs), "with entries that are not finite: lime"),
     ]
-    return [f"{number} of {len(images.runs)} runs {what}" for number, what in counts if number]
+    return [f"{number} of {counted(len(images.runs), 'run')} {what}" for number, what in counts if number]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tdr.check_result import Verdict
 from tdr.mlflow_store import TrackingError
 from tdr.record import RunRecord, Status
+from tdr.sentences import counted
 from tdr.sweep import SWEEP, Sweep
 from tdr.sweep_artifacts import SweepFiles, write_sweep
 from tdr.swept import Swept, SweptRun
@@ -76,13 +77,14 @@ def open_sweep(store: Store, sweep: Sweep, tags: Mapping[str, str]) -> str:
         TrackingError: if the store does not take it.
     """
     values = {axis: dict.fromkeys(job.values[axis] for job in sweep.jobs) for axis in sweep.axes}
+    axes = ", ".join(f"`{axis}`" for axis in sweep.axes)
     return store.open_sweep(
         sweep.uid,
         sweep.name,
         sweep.start_time,
         params={axis: ", ".join(listed) for axis, listed in values.items()},
         tags={**sweep.tracking.tags, **tags, "tdr.sweep": sweep.name},
-        description=f"Sweep over {', '.join(f'`{a}`' for a in sweep.axes) or 'nothing'}: {len(sweep.jobs)} runs.",
+        description=f"Sweep over {axes or 'nothing'}: {counted(len(sweep.jobs), 'run')}.",
     )
 
 
@@ -141,7 +143,7 @@ def close_sweep(
         "jobs/check_failed": standing.verdicts.get(Verdict.failed, 0),
     }
     save_view(store, run_id, sweep)
-    names, description = [SWEEP], f"{standing.finished} of {len(sweep.jobs)} runs have finished."
+    names, description = [SWEEP], f"{standing.finished} of {counted(len(sweep.jobs), 'run')} finished."
     if files is not None:
         names += files.names
         description = f"{files.description}\n\n![{files.picture}]({files.picture})"

@@ -30,6 +30,7 @@ from tdr.dispatch import dispatch
 from tdr.errors import InputError
 from tdr.follower import Follower
 from tdr.record import RunRecord, Status, environment_tags
+from tdr.sentences import counted
 from tdr.sweep import SWEEP, Sweep, SweepJob, folder_name, run_name, without_rounding_errors
 from tdr.sweep_artifacts import SweepFiles
 from tdr.sweep_tracking import Standing, close_sweep, draw, open_sweep
@@ -73,7 +74,7 @@ class ResumableSweeper(BasicSweeper):
         overrides = {o.get_key_element(): o for o in parser.parse_overrides([*self._parse_config(), *arguments])}
         folder = Path(self.config.hydra.sweep.dir).resolve()
         sweep = self._plan(folder, list(overrides.values()))
-        say(f"sweep      {len(sweep.jobs)} jobs over {', '.join(sweep.axes) or 'nothing'}")
+        say(f"sweep      {counted(len(sweep.jobs), 'job')} over {', '.join(sweep.axes) or 'nothing'}")
         if (folder / SWEEP).exists():
             sweep = _same(Sweep.read(folder), sweep)
         else:
@@ -192,7 +193,7 @@ class _Execution:
         jobs = self.sweep.unfinished()
         skipped = len(self.sweep.jobs) - len(jobs)
         if skipped:
-            say(f"resume     {skipped} jobs have finished, {len(jobs)} are left")
+            say(f"resume     {skipped} of {counted(len(self.sweep.jobs), 'job')} finished before, {len(jobs)} left")
         follower = Follower(self.sweep, self.store, self.run_id, jobs)
         ending: Status | None = "KILLED"
         try:
@@ -230,7 +231,7 @@ class _Execution:
         standing = Standing.of(self.sweep)
         say()
         seconds = time.time() - self.start
-        say(f"sweep      {standing.finished} of {len(self.sweep.jobs)} jobs finished, in {seconds:.1f} s")
+        say(f"sweep      {standing.finished} of {counted(len(self.sweep.jobs), 'job')} finished, in {seconds:.1f} s")
         if standing.verdicts:
             say(f"checks     {', '.join(f'{count} {verdict.value}' for verdict, count in standing.verdicts.items())}")
         return standing
@@ -255,7 +256,8 @@ class _Execution:
                 # known: those that had begun run again one at a time, and one that breaks its own pool has failed.
                 left = [job for job in jobs if self.sweep.record_of(job) is None]
                 begun = [job for job in left if (self.sweep.folder / job.folder).exists()] or left
-                say(f"WARNING    a worker process was killed; {len(begun)} jobs start again, one at a time")
+                again = counted(len(begun), "job")
+                say(f"WARNING    a worker process was killed; {again} to be started again, one at a time")
                 for job in begun:
                     try:
                         sweeper.launch(self.sweep, [job])
@@ -292,7 +294,7 @@ class _Execution:
                 launch.report(error)
                 launch.exit_with(1)
         if pending:
-            say(f"WARNING    {len(pending)} runs are only on disk; to send them: python scripts/sync.py {where}")
+            say(f"WARNING    only on disk: {counted(len(pending), 'run')}; to send: python scripts/sync.py {where}")
             launch.exit_with(1)
         if standing.finished < len(sweep.jobs):
             say(f"resume     python experiments/jacobian.py resume={where}")
@@ -328,7 +330,7 @@ def _same(before: Sweep, now: Sweep) -> Sweep:
     if [job.overrides for job in before.jobs] != [job.overrides for job in now.jobs]:
         raise InputError(
             f"hydra.sweep.dir must be a new folder, or that of the same sweep; got {before.folder}, which holds "
-            f"{len(before.jobs)} jobs over {', '.join(before.axes) or 'nothing'}."
+            f"{counted(len(before.jobs), 'job')} over {', '.join(before.axes) or 'nothing'}."
         )
     return before
 

@@ -85,7 +85,7 @@ REFUSED = [
         LightConfig,
         "light.color",
         [[1.0] * 3] * 2,
-        "one colour, or one for each of the 1 lights of light.direction; got 2",
+        "one colour, or one for each light of light.direction, which has 1; got 2",
     ),
     (LightConfig, "light.color", 1.0, "a list with one 3-vector a light"),
     *((BlinnPhongConfig, f"shader.{name}", -0.1, "at least 0; got -0.1") for name in ("ambient", "diffuse")),

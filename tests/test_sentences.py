@@ -1,11 +1,16 @@
 import pytest
 
-from tdr.sentences import Sentence, say_once
+from tdr.sentences import Sentence, counted, say_once
 
 
 def merged(*texts):
     """What is said where each text is said of a subject of its own."""
     return [sentence.text for sentence in say_once((str(i), text) for i, text in enumerate(texts))]
+
+
+def test_one_is_not_several():
+    assert [counted(number, "job") for number in (0, 1, 2, 12345)] == ["0 jobs", "1 job", "2 jobs", "12,345 jobs"]
+    assert [counted(number, "entry", "entries") for number in (1, 3)] == ["1 entry", "3 entries"]
 
 
 def test_a_sentence_is_said_once_of_all_its_subjects():

@@ -57,12 +57,12 @@ def test_resuming_runs_what_failed_and_nothing_else(command):
     elsewhere = Command(command.folder / "elsewhere")
     elsewhere.folder.mkdir()
     done = elsewhere("resume=../sweep")
-    assert "1 jobs have finished, 1 are left" in done.stdout
+    assert "1 of 2 jobs finished before, 1 left" in done.stdout
     assert_whole(command, 2)
     second = command.records()
     assert [folder for folder in first if second[folder] == first[folder]] == [f for f in first if f != failed]
     assert not (command.folder / "sweep" / failed / "error.txt").exists()
-    assert "2 jobs have finished, 0 are left" in elsewhere("resume=../sweep").stdout
+    assert "2 of 2 jobs finished before, 0 left" in elsewhere("resume=../sweep").stdout
     assert command.records() == second
     assert_whole(command, 2)
 
@@ -84,7 +84,7 @@ def test_a_sweep_killed_in_the_middle_of_a_job_is_taken_up_again(command):
     assert f"of {len(before)} runs sent" in text
     assert (command.sweep_runs()[0].info.status, len(command.sweep_runs()[1])) == ("KILLED", len(before))
     done = command("resume=sweep")
-    assert f"{len(before)} jobs have finished, {6 - len(before)} are left" in done.stdout
+    assert f"{len(before)} of 6 jobs finished before, {6 - len(before)} left" in done.stdout
     assert_whole(command, 6)
     assert {folder: record for folder, record in command.records().items() if folder in before} == before
 
@@ -170,7 +170,7 @@ def test_a_store_whose_disk_is_full_gets_its_runs_later(command):
         wait_for(lambda: "waiting for the store" in command.output(), process, 120)
         assert end(process, signal.SIGINT) == 1
         assert "6 of 6 jobs finished" in command.output()
-        assert "runs are only on disk; to send them: python scripts/sync.py sweep" in command.output()
+        assert "runs; to send: python scripts/sync.py sweep" in command.output()
         resize(50_000)
         command.script("sync", "sweep")
         command.client = lambda: mlflow.MlflowClient(uri.removeprefix("tracking.uri="))

@@ -199,8 +199,8 @@ class LightConfig:
             check_vector("light.direction", vector, nonzero=True)
         if len(self.color) not in (1, len(self.direction)):
             raise InputError(
-                f"light.color must have one colour, or one for each of the {len(self.direction)} lights of "
-                f"light.direction; got {len(self.color)}."
+                "light.color must have one colour, or one for each light of light.direction, which has "
+                f"{len(self.direction)}; got {len(self.color)}."
             )
         for color in self.color:
             check_vector("light.color", color, least=0.0)
