@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.parameters import Column, Parameter, Reads, columns_of
+from tdr.sentences import counted
 
 Array = npt.NDArray[np.floating]
 
@@ -50,7 +51,7 @@ def entries_of(values: Array, index: tuple[int, ...]) -> Array:
     return np.asarray(values[entry])  # type: ignore[index]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class JacobianImages:
     """How every pixel of a rendering changes with each number of some parameters.
 
@@ -77,6 +78,13 @@ class JacobianImages:
     num_lights: int
     method: str
     precision: str
+
+    def __repr__(self) -> str:
+        """One line, which also fits a notebook's cell; the arrays are there to be asked for."""
+        height, width = self.triangle_id.shape
+        by = ", ".join(f"{p.name} {counted(len(columns_of([p], self.num_lights)), 'column')}" for p in self.parameters)
+        channels = ", R, G and B separately" if len(self.cotangents) == 3 else ""
+        return f"<JacobianImages {width} x {height} pixels, {self.precision}, {self.method}{channels}: {by}>"
 
     def __getitem__(self, name: str) -> Array:
         """The Jacobian images of one parameter, (H, W, C, *parameter shape)."""
