@@ -19,6 +19,11 @@ _GRID: Color = (225, 225, 225)
 _WIDTH, _HEIGHT, _EM = 560, 400, 22
 _CATEGORIES = 6  # that are labelled at most
 
+# Steps between the ticks of angles; smaller stretches than this many degrees have ticks as other numbers have.
+_DEGREES = (15, 30, 45, 90, 180, 360)
+_ANGLES = 60
+_INTERVALS = 5  # between the ticks of numbers, at most
+
 Values = npt.NDArray[np.float64]
 
 
@@ -31,11 +36,13 @@ class Axis:
         logarithmic: whether equal distances are equal ratios. Zeros then stand at the axis's lower end, one decade
             below the least positive number; negative numbers are not shown.
         categories: what the numbers 0, 1, 2, ... stand for, if it is not for themselves.
+        degrees: whether the numbers are angles in degrees, so that ticks are at parts or multiples of a right angle.
     """
 
     label: str
     logarithmic: bool = False
     categories: Sequence[str] = ()
+    degrees: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,10 +147,10 @@ class _Extent:
             step = 1 + last // _CATEGORIES
             ticks = [((i + 0.5) / (last + 1), axis.categories[i]) for i in range(0, last + 1, step)]
             return cls(-0.5, last + 0.5, ticks, False)
-        return cls._of_logarithms(finite) if axis.logarithmic else cls._of_numbers(finite)
+        return cls._of_logarithms(finite) if axis.logarithmic else cls._of_numbers(finite, axis.degrees)
 
     @classmethod
-    def _of_numbers(cls, values: Values) -> _Extent:
+    def _of_numbers(cls, values: Values, degrees: bool) -> _Extent:
         from matplotlib.ticker import MaxNLocator
 
         low, high = float(values.min(initial=math.inf)), float(values.max(initial=-math.inf))
@@ -151,7 +158,10 @@ class _Extent:
             low, high = 0.0, 1.0
         elif low == high:
             low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
-        ticks = np.asarray(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high))
+        ticks = np.asarray(MaxNLocator(_INTERVALS, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high))
+        if degrees and high - low >= _ANGLES:
+            spans = ((step, math.floor(low / step), math.ceil(high / step)) for step in _DEGREES)
+            ticks = next((s * np.arange(a, b + 1.0) for s, a, b in spans if b - a <= _INTERVALS), ticks)
         low, step, high = float(ticks[0]), float(ticks[1] - ticks[0]), float(ticks[-1])
         digits = 3 + int(math.log10(max(-low, high) / step))
         ticks = step * np.rint(ticks / step)  # zero is exactly zero

@@ -123,7 +123,7 @@ def _lines(swept: Swept, measure: Measure) -> Picture:
     axis = swept.axes[0] if len(swept.axes) == 1 else None
     if axis is not None and axis.numbers is not None:
         numbers = axis.numbers[[swept.position(run)[0] for run in swept.runs]]
-        x = Axis(axis.label, logarithmic=_is_geometric(axis.numbers))
+        x = Axis(axis.label, logarithmic=_is_geometric(axis.numbers), degrees=axis.in_degrees)
     else:
         x = Axis(swept.heading, categories=[swept.title(run) for run in swept.runs])
     at = np.arange(len(swept.runs), dtype=np.float64) if numbers is None else numbers

@@ -100,9 +100,14 @@ class SweptAxis:
         return numbers if np.isfinite(numbers).all() else None
 
     @property
+    def in_degrees(self) -> bool:
+        """Whether the values are angles in degrees."""
+        return self.key in _DEGREES
+
+    @property
     def label(self) -> str:
         """The key, with the unit where it has one."""
-        return f"{self.key} in degrees" if self.key in _DEGREES else self.key
+        return f"{self.key} in degrees" if self.in_degrees else self.key
 
 
 @dataclass(frozen=True)

@@ -321,6 +321,22 @@ class TestPlots:
         assert {"10⁻⁴", "10⁻²", "10⁰", "10²", "10³", "10⁴"} <= set(written)
         assert all(at(u, v) for u, v in [(0, 0), (0.5, 1), (1, 0.5), (0.25, 0.5)])
 
+    @pytest.mark.parametrize(
+        ("angles", "ticks"),
+        [
+            ((0, 345), [0, 90, 180, 270, 360]),
+            ((-180, 180), [-180, -90, 0, 90, 180]),
+            ((-90, 90), [-90, -45, 0, 45, 90]),
+            ((0, 75), [0, 15, 30, 45, 60, 75]),
+            ((40, 45), [40, 41, 42, 43, 44, 45]),
+            ((0, 3600), [0, 1000, 2000, 3000, 4000]),
+        ],
+    )
+    def test_angles_have_ticks_at_parts_of_a_right_angle(self, angles, ticks, written):
+        line = Line("a", np.array(angles, float), np.array([0.5, 0.7]))
+        draw_plot(Plot([], Axis("angle", degrees=True), Axis("e"), [line]))
+        assert [float(text.replace(MINUS, "-")) for text in written[: len(ticks)]] == ticks
+
     def test_zero_stands_below_the_decades(self, written):
         line = Line("a", np.array([1.0, 2.0, 3.0]), np.array([1e-2, 0.0, 1e-1]))
         _, at = self.marks(Axis("n"), Axis("e", logarithmic=True), line)

@@ -82,6 +82,11 @@ class TestLines:
         np.testing.assert_allclose(np.diff(np.diff(lines[0][:, 0])), 0, atol=1e-9)
         assert [text for text in written if text in ("sphere", "cube", "torus")] == ["sphere", "cube", "torus"]
 
+    def test_azimuths_are_angles(self, tmp_path, written):
+        runs = [([str(azimuth)], {"jacobian/shader.diffuse/l2": 1.0}) for azimuth in range(0, 360, 15)]
+        sweep_plots(swept(tmp_path, ["light.azimuth"], *runs))
+        assert {"0", "90", "180", "270", "360", "light.azimuth in degrees"} <= set(written)
+
     def test_over_three_axes_the_runs_stand_side_by_side(self, tmp_path, lines, written):
         runs = [((a, "1", "x"), {"jacobian/shader.diffuse/l2": 1.0}) for a in ("1", "2")]
         sweep_plots(swept(tmp_path, ["a", "b", "c"], *runs))
