@@ -28,6 +28,7 @@ with _since_start.measure("imports"):
     from tdr.errors import InputError
     from tdr.launch import CONF, Job
     from tdr.memory import format_bytes
+    from tdr.mistakes import explain
     from tdr.record import RECORD, RunRecord
     from tdr.sentences import counted
     from tdr.terminal import hide_progress, phase, say, say_where, track
@@ -251,7 +252,7 @@ def describe(
     if error is None:
         tags["tdr.check"] = "off" if result is None else result.verdict.value
     else:
-        tags["tdr.error"] = launch.explain(error)
+        tags["tdr.error"] = explain(error)
         description = f"**Failed.** {tags['tdr.error']}"
     if outcome is not None and config is not None:
         description += "".join(f"\n{subject}: {note}\n" for subject, note in size_notes(outcome.images, config))
@@ -334,7 +335,7 @@ def run_job(job: Job, composed: DictConfig, start: float, stopwatch: Stopwatch) 
             summarize(outcome, job.folder, config)
     except Exception as error:  # noqa: BLE001 (kept; the other jobs of a sweep go on)
         failure = error
-        (job.folder / "error.txt").write_text(launch.trace_of(error) + launch.explain(error) + "\n", encoding="utf-8")
+        (job.folder / "error.txt").write_text(launch.trace_of(error) + explain(error) + "\n", encoding="utf-8")
         if job.sweep is None:
             launch.report(error)
     record = describe(job, composed, config, start, outcome, failure)

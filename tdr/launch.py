@@ -1,4 +1,4 @@
-"""From the command line to checked settings, and from errors to one line and an exit status.
+"""From the command line to checked settings, and from errors to an exit status.
 
 Hydra composes; what it does not check is checked here. Nothing here imports Taichi, and MLflow only where a sweep is
 tracked, so ``--help`` and mistakes are answered at once.
@@ -7,7 +7,6 @@ tracked, so ``--help`` and mistakes are answered at once.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import gc
 import os
@@ -23,15 +22,15 @@ from typing import TYPE_CHECKING
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from tdr import single_composition
 from tdr.config import SCHEMAS, Config, CustomShaderConfig, TrackingConfig, reject_unknown_keys
 from tdr.errors import InputError
+from tdr.mistakes import explain, explain_argument, is_expected, quoted
 from tdr.mlflow_store import redact
 from tdr.record import environment_tags
 from tdr.sweep import SWEEP, Sweep
@@ -210,8 +209,7 @@ def report(error: Exception) -> None:
 
 def trace_of(error: Exception) -> str:
     """The trace of an error if nobody expected it, or if HYDRA_FULL_ERROR=1 asks for it; else an empty text."""
-    expected = isinstance(error, EXPECTED) or str(error).startswith(_NO_OPTION)
-    if expected and os.environ.get("TDR_FULL_ERROR") != "1":
+    if is_expected(error) and os.environ.get("TDR_FULL_ERROR") != "1":
         return ""
     return "".join(traceback.format_exception(error))
 
@@ -234,11 +232,15 @@ def launch(main: Callable[[], None]) -> int:
     _end_on_signals()
     try:
         _refuse_credentials(sys.argv[1:])
+        _refuse_pieces(sys.argv[1:])
         sys.argv[1:] = with_resumed(_multirun_first(sys.argv[1:]))
         main()
     except KeyboardInterrupt as error:
         print("interrupted", file=sys.stderr)
         return 128 + (error.args[0] if error.args else signal.SIGINT)
+    except SystemExit as error:
+        # Of an unknown option, which argparse has named; its own status, 2, is that of a failed check here.
+        return 1 if error.code else 0
     except Exception as error:  # noqa: BLE001 (reported, and the process exits with 1)
         report(error)
         return 1
@@ -262,6 +264,18 @@ def _refuse_credentials(arguments: Sequence[str]) -> None:
                 f"{argument.partition('=')[0]} must not contain a user name, a password or a token. "
                 "Set the environment variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead."
             )
+
+
+def _refuse_pieces(arguments: Sequence[str]) -> None:
+    """Refuse what the shell has made of a value with spaces, if a piece of it looks like an option: ``-1,``.
+
+    Raises:
+        InputError: if there is such a piece; the message is about the argument that it belongs to.
+    """
+    for i, argument in enumerate(arguments):
+        if re.match(r"-\.?\d", argument):
+            beginnings = [a for a in arguments[:i] if "=" in a]
+            raise InputError(explain_argument(beginnings[-1] if beginnings else argument))
 
 
 def _end_on_signals() -> None:
@@ -314,76 +328,3 @@ def with_resumed(arguments: list[str]) -> list[str]:
 
 def _is_about_launcher(override: str) -> bool:
     return override.lstrip("+~").startswith(("hydra/launcher=", "hydra.launcher."))
-
-
-def quoted(text: str) -> str:
-    """A value for an override, whatever characters it has."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
-# Errors that a message explains in full; a trace would only hide it.
-_NO_OPTION = "Config group override must be"  # a plain ValueError of Hydra's
-EXPECTED = (InputError, HydraException, OmegaConfBaseException, OSError, MemoryError)
-
-
-def explain(error: BaseException) -> str:
-    """An error in the user's words: the key, what is allowed and what was given, on one or two lines."""
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
-        group, _, option = str(error.missing_cfg_file).rpartition("/")
-        return f"{group} must be one of {', '.join(error.options)}; got {option!r}.{_nearest(option, error.options)}"
-    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
-    if isinstance(cause, OmegaConfBaseException) and cause.full_key:
-        return _explain_value(cause, cause.full_key)
-    if isinstance(error, OSError) and not isinstance(error, HydraException):
-        what = "hydra.run.dir (hydra.sweep.dir with -m) must be a folder that can be written"
-        return f"{what}; got {error.filename or 'it'}: {error.strerror or error}."
-    if isinstance(error, MemoryError):
-        return (
-            "The arrays must fit into memory; they do not. Use fewer pixels (image.width, image.height) or parameters."
-        )
-    text = str(error)
-    if text.startswith("Ambiguous value for argument"):
-        # From one override with several values; Hydra's own advice is four lines long.
-        return f"{text.splitlines()[0][29:]} must have one value; got several. To sweep over them, add -m."
-    if "is not a subclass of" in text or text.startswith(_NO_OPTION):
-        return "A config group must have one option; got none or several. --help lists the options."
-    lines = [line.strip() for line in text.splitlines() if line.strip() and "See https" not in line]
-    return " ".join(lines[:2]) or type(error).__name__
-
-
-def _explain_value(error: OmegaConfBaseException, key: str) -> str:
-    first_line = str(error.msg or error).splitlines()[0]
-    if isinstance(error, MissingMandatoryValue):
-        return f"{key} must be given; got nothing. Add {key}=... to the command."
-    if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
-        parent, _, name = key.rpartition(".")
-        known = [f.name for f in dataclasses.fields(error.object_type)] if error.object_type in _schemas() else []
-        where = f"Keys in {parent}" if parent else "Keys at the top level"
-        return f"{key} must be a known key; it is not. {where}: {', '.join(known) or 'none'}.{_nearest(name, known)}"
-    for pattern, message in _CONVERSIONS:
-        match = re.match(pattern, first_line)
-        if match:
-            return f"{key} {message.format(*match.groups())}"
-    return f"{key}: {first_line}"
-
-
-# What OmegaConf says of a value, and how it reads here.
-_CONVERSIONS = (
-    (r"field '.*' is not Optional", "must have a value; got null."),
-    (r"Invalid value assigned: (\w+) is not a ListConfig, list or tuple.*", "must be a list; got one {0}."),
-    (r"Value ('.*') of type '.*' could not be converted to Float", "must be a number; got {0}."),
-    (r"Value ('.*') of type '.*' could not be converted to Integer", "must be a whole number; got {0}."),
-    (r"Value ('.*') (?:of type '.*' could not be converted|is not a valid bool).*", "must be true or false; got {0}."),
-    (r"Invalid value ('.*'), expected one of \[(.*)\]", "must be one of {1}; got {0}."),
-)
-
-
-def _schemas() -> set[type]:
-    single = {type(getattr(Config(), field.name)) for field in dataclasses.fields(Config)}
-    return {Config} | single | {f for options in SCHEMAS.values() for f in options.values()}
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean {close[0]}?" if close else ""

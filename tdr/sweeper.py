@@ -29,6 +29,7 @@ from tdr.composition import SweepLoader
 from tdr.dispatch import dispatch
 from tdr.errors import InputError
 from tdr.follower import Follower
+from tdr.mistakes import explain, quoted
 from tdr.record import RunRecord, Status, environment_tags
 from tdr.sentences import counted
 from tdr.sweep import SWEEP, Sweep, SweepJob, folder_name, run_name, without_rounding_errors
@@ -96,7 +97,7 @@ class ResumableSweeper(BasicSweeper):
             for job in batch:
                 sweep.clear(job)
             first = sweep.jobs.index(batch[0])
-            overrides = [[*job.overrides, f"hydra.sweep.subdir={launch.quoted(job.folder)}"] for job in batch]
+            overrides = [[*job.overrides, f"hydra.sweep.subdir={quoted(job.folder)}"] for job in batch]
             try:
                 returned = dispatch(self.launcher, overrides, first)
             except Exception as error:
@@ -312,10 +313,10 @@ def _fail(sweep: Sweep, job: SweepJob, error: Exception) -> None:
     if launch.trace_of(error):
         launch.report(error)
     try:
-        sweep.fail(job, launch.explain(error))
+        sweep.fail(job, explain(error))
     except OSError as reason:
         # Without a record it counts as missing.
-        say(f"WARNING    {job.name}: {launch.explain(error)} This could not be recorded: {launch.explain(reason)}")
+        say(f"WARNING    {job.name}: {explain(error)} This could not be recorded: {explain(reason)}")
 
 
 def _line(override: Override) -> str:

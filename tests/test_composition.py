@@ -11,6 +11,7 @@ from omegaconf import OmegaConf, open_dict
 
 from tdr import launch
 from tdr.composition import SweepLoader
+from tdr.mistakes import explain
 
 SWEEPS = {
     "values": [["light.azimuth=0.5", "image.width=8"], ["light.azimuth=-3", "image.width=9"]],
@@ -66,7 +67,7 @@ def test_a_value_of_the_wrong_type_is_refused_as_by_hydra(loader):
     fast.load_sweep_config(master, ["camera.fov=30"])
     with pytest.raises(Exception, match="wide") as caught:
         fast.load_sweep_config(master, ["camera.fov=wide"])
-    assert launch.explain(caught.value) == "camera.fov must be a number; got 'wide'."
+    assert explain(caught.value) == "camera.fov must be a number; got 'wide'."
 
 
 def test_a_process_keeps_the_loader_that_it_gets_with_each_job(loader):

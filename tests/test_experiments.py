@@ -133,6 +133,21 @@ def test_mistakes_are_answered_without_taichi_and_mlflow_and_leave_no_run(comman
     assert "Traceback" in command("camera.fov=200", status=1, HYDRA_FULL_ERROR="1").stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        # What a shell makes of light.direction=[[1, -1, -1]] without quotes.
+        (["light.direction=[[1,", "-1,", "-1]]"], "light.direction must have brackets in pairs; got [[1,. Quote a"),
+        (["--light=tilted"], "unrecognized arguments: --light=tilted"),
+    ],
+)
+def test_arguments_that_are_none_are_answered_and_leave_no_run(command, arguments, words):
+    done = command(*arguments, status=1)
+    assert words in done.stderr
+    assert not (command.folder / "run").exists()
+    assert not (command.folder / "mlflow.db").exists()
+
+
 def test_the_direction_that_angles_give_is_a_param(command):
     command("light=three_point", "light.azimuth=-150", *SMALL, "tracking.enabled=false", "check=off")
     params = json.loads((command.folder / "run" / "record.json").read_text())["params"]

@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 from tdr import launch
 from tdr.config import SCHEMAS, Config
 from tdr.errors import InputError
+from tdr.mistakes import explain
 
 GROUPS = {group: sorted(path.stem for path in (launch.ROOT / "conf" / group).glob("*.yaml")) for group in SCHEMAS}
 launch.register()
@@ -25,7 +26,7 @@ def answer(*overrides: str) -> str:
     try:
         settings(*overrides)
     except Exception as error:  # noqa: BLE001 (whatever it is, it must be explained)
-        return launch.explain(error)
+        return explain(error)
     raise AssertionError(f"{overrides} was accepted")
 
 
@@ -99,7 +100,17 @@ def test_values_reach_the_settings():
         ("camera=null", ["A config group must have one option"]),
         ("mesh=[sphere,cube]", ["A config group must have one option"]),
         ("light=frontal,tilted", ["must have one value", "add -m"]),
-        ("image.width", ["image.width", "EQUAL"]),
+        ("image.width", ["Each argument must have the form key=value", "got image.width."]),
+        ("1]]", ["Each argument must have the form key=value", "got 1]]."]),
+        ("image..width=3", ["Each argument must have the form key=value", "got image..width=3."]),
+        (
+            "light.direction=[[1,",
+            ["light.direction must have brackets in pairs", "[[1,", "Quote a value with spaces: '"],
+        ),
+        ("light.direction=[[1,0,0]]]", ["light.direction must have brackets in pairs", "[[1,0,0]]]"]),
+        ("mesh.path=it's", ["mesh.path must be a value", "it's", "quotes of its own: \"mesh.path='it\\'s'\"."]),
+        ("image.width=1,,2", ["image.width must be a value, or several with commas between", "1,,2"]),
+        ("image.width=rnge(1,9)", ["image.width must be a value", "rnge(1,9)", "Unknown function 'rnge'"]),
     ],
 )
 def test_mistakes_are_answered_in_the_users_words(override, words):
