@@ -12,6 +12,7 @@ _since_start = Stopwatch()
 gc.set_threshold(100_000)
 with _since_start.measure("imports"):
     import os
+    import shutil
     import sys
     import time
     from collections.abc import Sequence
@@ -94,7 +95,7 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> Outcome:
     with phase("rendering"), stopwatch.measure("visibility"):
         pipeline.find_visible()
     if streaming.whole_bytes(pipeline, config.jacobian) > config.jacobian.memory_bytes():
-        refuse_what_needs_all_pixels(config)
+        config.refuse_what_needs_all_pixels()
         images = streaming.stream(pipeline, config.jacobian, folder, stopwatch, track)
     else:
         with phase("rendering"), stopwatch.measure("render"):
@@ -132,20 +133,6 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> Outcome:
     metrics["time_s/total"] = stopwatch.total
     artifacts.write_metrics(folder, metrics)
     return Outcome(images, surveyed.result().largest, metrics, result)
-
-
-def refuse_what_needs_all_pixels(config: Config) -> None:
-    """Check that nothing is asked for that holds every pixel in memory, where the Jacobian images do not fit into it.
-
-    Raises:
-        InputError: if there is.
-    """
-    remedy = "Raise jacobian.memory_limit, or ask for fewer parameters or pixels."
-    where = f"the Jacobian images exceed jacobian.memory_limit, {format_bytes(config.jacobian.memory_bytes())}"
-    if config.check.mode is CheckMode.full:
-        raise InputError(f"check must be quick or off where {where}; got full, which needs all entries. {remedy}")
-    if config.image.g_buffer:
-        raise InputError(f"image.g_buffer must be false where {where}; got true. {remedy}")
 
 
 def size_notes(images: JacobianImages, config: Config) -> list[tuple[str, str]]:
@@ -297,9 +284,15 @@ def main(composed: DictConfig) -> None:
         return
     say(f"tdr        {job.name}")
     try:
-        # A mistake on the command line is answered, not kept; among the jobs of a sweep it is one that failed.
         launch.check(composed)
         store = launch.open_store(launch.tracking_settings(composed))
+    except InputError as error:
+        # A mistake on the command line is answered, not kept; among the jobs of a sweep it is one that failed.
+        launch.report(error)
+        launch.exit_with(1)
+        forget(job.folder)
+        return
+    try:
         record = run_job(job, composed, start, stopwatch)
         launch.exit_with(record.exit_status)
         if store is not None:
@@ -311,6 +304,12 @@ def main(composed: DictConfig) -> None:
         launch.exit_with(1)
         if (job.folder / RECORD).exists():
             say(f"MLflow     to send it later: python scripts/sync.py {os.path.relpath(job.folder)}")
+
+
+def forget(folder: Path) -> None:
+    """Remove the folder of a run that did not begin, if there is nothing in it but what Hydra wrote."""
+    if [path.name for path in folder.iterdir()] == [".hydra"] and folder != Path.cwd():
+        shutil.rmtree(folder)
 
 
 def run_job(job: Job, composed: DictConfig, start: float, stopwatch: Stopwatch) -> RunRecord:

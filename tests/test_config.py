@@ -20,6 +20,8 @@ from tdr.config import (
     OnFail,
     OrthographicCameraConfig,
     PerspectiveCameraConfig,
+    Precision,
+    RuntimeConfig,
     Shading,
     SphereConfig,
     TorusConfig,
@@ -211,6 +213,29 @@ def test_cotangents():
     np.testing.assert_array_equal(JacobianConfig().cotangents(), [[1.0, 1.0, 1.0]])
     np.testing.assert_array_equal(JacobianConfig(cotangent=[0.5, 0, -1]).cotangents(), [[0.5, 0.0, -1.0]])
     np.testing.assert_array_equal(JacobianConfig(cotangent="rgb").cotangents(), np.eye(3))
+
+
+@pytest.mark.parametrize(
+    ("size", "settings"),
+    [
+        (8 * 4 * 6 * 4, {}),
+        (8 * 4 * 6 * 3 * 4, {"jacobian": {"cotangent": "rgb"}}),
+        (8 * 4 * 6 * 8, {"runtime": RuntimeConfig(Precision.f64)}),
+        (8 * 4 * (6 + 3) * 4, {"jacobian": {"parameters": ["light.direction", "mesh.rotation"]}}),
+    ],
+)
+def test_what_needs_all_pixels_is_refused_where_the_arrays_alone_exceed_the_limit(size, settings):
+    def make(limit, image=(), **parts):
+        jacobian = JacobianConfig(**{"memory_limit": limit, **settings.get("jacobian", {})})
+        light = LightConfig([[0, 0, -1], [0, -1, -1]])
+        return Config(image=ImageConfig(8, 4, *image), light=light, **{**settings, "jacobian": jacobian, **parts})
+
+    full = CheckConfig(CheckMode.full)
+    make(size, image=[True], check=full)
+    make(size - 1)
+    for key, parts in (("check", {"check": full}), (r"image\.g_buffer", {"image": [True]})):
+        with pytest.raises(InputError, match=rf"^{key} must be .* where the Jacobian images exceed .*memory_limit, "):
+            make(size - 1, **parts)
 
 
 def test_keys_that_no_schema_knows_are_refused_with_those_it_knows():

@@ -126,6 +126,7 @@ def test_mistakes_are_answered_without_taichi_and_mlflow_and_leave_no_run(comman
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time")}
     assert not {"taichi", "mlflow", "trimesh"} & imported
     assert done.stderr.splitlines()[-1].startswith("error: camera.fov must be")
+    assert not (command.folder / "run").exists()
     assert not (command.folder / "mlflow.db").exists()
     done = command("ligth=tilted", status=1)
     assert done.stderr.startswith("error: ligth must be a known key")
@@ -146,6 +147,13 @@ def test_arguments_that_are_none_are_answered_and_leave_no_run(command, argument
     assert words in done.stderr
     assert not (command.folder / "run").exists()
     assert not (command.folder / "mlflow.db").exists()
+
+
+def test_a_mistake_takes_nothing_away(command):
+    (command.folder / "run").mkdir()
+    (command.folder / "run" / "notes.txt").touch()
+    command("camera.fov=200", status=1)
+    assert (command.folder / "run" / "notes.txt").exists()
 
 
 def test_the_direction_that_angles_give_is_a_param(command):

@@ -79,20 +79,24 @@ def test_runs_are_drawn_from_what_the_store_has_of_them(runs, tmp_path):
 
 
 def test_what_needs_all_pixels_in_memory_is_refused_before_the_computation(command):
-    limit = ("jacobian.memory_limit=6kB", "tracking.enabled=false", *SMALL, "jacobian.parameters=all")
-    done = command(*limit, "check=full", status=1)
-    assert "check must be quick or off where the Jacobian images exceed jacobian.memory_limit, 6.0 kB" in done.stderr
-    done = command(*limit, "image.g_buffer=true", status=1)
+    columns = ("tracking.enabled=false", *SMALL, "jacobian.parameters=all")
+    # The arrays alone take 8 * 8 * 27 * 4 bytes. What is visible decides whether its G-buffer still fits.
+    done = command(*columns, "jacobian.memory_limit=7kB", "check=full", status=1)
+    assert "check must be quick or off where the Jacobian images exceed jacobian.memory_limit, 7.0 kB" in done.stderr
+    done = command(*columns, "jacobian.memory_limit=7kB", "image.g_buffer=true", status=1)
     assert "image.g_buffer must be false where the Jacobian images exceed jacobian.memory_limit" in done.stderr
-    done = command(*limit, "jacobian.memory_limit=300", status=1)
+    done = command(*columns, "jacobian.memory_limit=300", status=1)
     assert "jacobian.memory_limit must be at least" in done.stderr
     assert not (command.folder / "run" / "jacobian").exists()
 
 
-def test_a_limit_that_is_none_is_answered_at_once(command):
+def test_a_limit_that_is_none_or_too_low_for_the_arrays_is_answered_at_once_and_leaves_no_run(command):
     done = command("jacobian.memory_limit=lots", status=1)
     assert "jacobian.memory_limit must be a number of bytes or a text such as 2GB or 512MB" in done.stderr
-    assert not (command.folder / "run" / "record.json").exists()
+    done = command(*SMALL, "jacobian.parameters=all", "jacobian.memory_limit=6.9kB", "check=full", status=1)
+    assert "check must be quick or off where the Jacobian images exceed jacobian.memory_limit" in done.stderr
+    assert not (command.folder / "run").exists()
+    assert not (command.folder / "mlflow.db").exists()
 
 
 def test_a_huge_rendering_is_shown_smaller_and_its_data_are_whole(command):

@@ -43,7 +43,8 @@ from tdr.config.scene import (
     TorusKnotConfig,
 )
 from tdr.errors import InputError
-from tdr.parameters import Parameter, parameters_of
+from tdr.memory import format_bytes
+from tdr.parameters import Parameter, columns_of, parameters_of
 from tdr.shader_file import with_declared_parameters
 
 __all__ = [
@@ -98,6 +99,8 @@ class Config:
             self.shader = with_declared_parameters(self.shader)
         if self.jacobian.parameters != "all":
             select_parameters(self.known_parameters(), self.jacobian.parameters)
+        if self.array_bytes() > self.jacobian.memory_bytes():
+            self.refuse_what_needs_all_pixels()
 
     def known_parameters(self) -> tuple[Parameter, ...]:
         """Every parameter that this scene has, in the order in which results list them."""
@@ -106,6 +109,26 @@ class Config:
             for group in ("light", "shader", "mesh", "camera")
             for parameter in parameters_of(group, getattr(self, group))
         )
+
+    def array_bytes(self) -> int:
+        """What the arrays of Jacobian images take as a whole, without what they are computed from."""
+        columns = columns_of(self.selected_parameters(), len(self.light.direction))
+        cotangents = 3 if self.jacobian.cotangent == "rgb" else 1
+        number = 8 if self.runtime.precision is Precision.f64 else 4
+        return self.image.width * self.image.height * len(columns) * cotangents * number
+
+    def refuse_what_needs_all_pixels(self) -> None:
+        """Check that nothing holds every pixel in memory, for Jacobian images that do not fit into it.
+
+        Raises:
+            InputError: if something does.
+        """
+        remedy = "Raise jacobian.memory_limit, or ask for fewer parameters or pixels."
+        where = f"the Jacobian images exceed jacobian.memory_limit, {format_bytes(self.jacobian.memory_bytes())}"
+        if self.check.mode is CheckMode.full:
+            raise InputError(f"check must be quick or off where {where}; got full, which needs all entries. {remedy}")
+        if self.image.g_buffer:
+            raise InputError(f"image.g_buffer must be false where {where}; got true. {remedy}")
 
     def selected_parameters(self) -> tuple[Parameter, ...]:
         """The parameters that Jacobian images are asked for."""
