@@ -33,7 +33,7 @@ from tdr.errors import InputError
 from tdr.mistakes import explain, explain_argument, is_expected, quoted
 from tdr.mlflow_store import redact
 from tdr.record import environment_tags
-from tdr.sweep import SWEEP, Sweep
+from tdr.sweep import SWEEP, Sweep, run_name
 
 if TYPE_CHECKING:
     from tdr.tracking_process import TrackingProcess
@@ -150,7 +150,7 @@ class Job:
     """One run, alone or in a sweep.
 
     Attributes:
-        name: the options chosen, or what varies in the sweep and the values that it has here.
+        name: the options chosen, and what was changed of them; in a sweep what varies, and the values that it has here.
         folder: where its outputs go.
         choices: config group -> the option chosen, for the groups that describe the scene and the preset.
         overrides: key -> what the command line (or the sweep) set it to.
@@ -180,7 +180,9 @@ class Job:
             sweep = Sweep.read(folder.parent)
             job = sweep.job_of(folder)
             return cls(job.name, folder, choices, overrides, sweep, sweep.uid_of(job))
-        name = " ".join(option for group, option in choices.items() if group != "check")
+        scene = [group for group in groups if group != "check"]
+        changed = [key for key in overrides if key.partition(".")[0] in scene and key not in scene]
+        name = run_name(changed, overrides, [choices[group] for group in scene if group in choices])
         return cls(name, folder, choices, overrides, None, uuid.uuid4().hex)
 
 

@@ -158,12 +158,13 @@ class Sweep:
             yield
 
 
-def run_name(axes: Sequence[str], values: Mapping[str, str]) -> str:
-    """A name for a job of a sweep: what varies, and its value, to be read by people.
+def run_name(axes: Sequence[str], values: Mapping[str, str], options: Sequence[str] = ()) -> str:
+    """A name for a run, to be read by people: in a sweep what varies, and its value.
 
     Args:
-        axes: the keys that vary.
-        values: what the job sets each of them to, as the command line would.
+        axes: the keys that vary, or that were set.
+        values: what the run sets each of them to, as the command line would.
+        options: the options of config groups that were chosen; they come first.
 
     Returns:
         ``azimuth=0.3 mesh=torus``: keys by their last part where that tells them apart, numbers without the rounding
@@ -173,7 +174,7 @@ def run_name(axes: Sequence[str], values: Mapping[str, str]) -> str:
     last = [axis.rpartition(".")[2] for axis in axes]
     keys = [short if last.count(short) == 1 else axis for axis, short in zip(axes, last, strict=True)]
     parts = [f"{k}={_shorten(without_rounding_errors(values[a]), 60)}" for k, a in zip(keys, axes, strict=True)]
-    return _shorten(" ".join(parts) or "job", 250)
+    return _shorten(" ".join([*options, *parts]) or "job", 250)
 
 
 # A number with a decimal point, alone or in a list.

@@ -158,7 +158,10 @@ def test_a_mistake_takes_nothing_away(command):
 
 def test_the_direction_that_angles_give_is_a_param(command):
     command("light=three_point", "light.azimuth=-150", *SMALL, "tracking.enabled=false", "check=off")
-    params = json.loads((command.folder / "run" / "record.json").read_text())["params"]
+    record = json.loads((command.folder / "run" / "record.json").read_text())
+    # The light is not that of the option any more, and the name says so.
+    assert record["name"] == "sphere perspective three_point blinn_phong azimuth=-150"
+    params = record["params"]
     # cos(35.26) cos(-150) = -0.7071, cos(35.26) sin(-150) = -0.4082, sin(35.26) = 0.5774
     assert params["light.direction"] == "[[0.7071,0.4082,-0.5774],[-1,-0.3,-0.8],[0.2,-0.6,1]]"
     assert params["light.azimuth"] == "-150"

@@ -32,6 +32,13 @@ def test_a_job_is_named_by_what_varies(axes, values, name):
     assert run_name(axes, values) == name
 
 
+def test_options_come_first():
+    assert run_name(["light.direction"], {"light.direction": "[[0,-1,-1]]"}, ["sphere", "frontal"]) == (
+        "sphere frontal direction=[[0,-1,-1]]"
+    )
+    assert run_name([], {}, ["sphere", "frontal"]) == "sphere frontal"
+
+
 def test_long_names_show_both_ends_and_differ_where_values_do():
     vectors = [[[x, 0, -1] if i == 5 else [i, -1, -1] for i in range(12)] for x in range(20)]
     texts = [str(directions).replace(" ", "") for directions in vectors]
