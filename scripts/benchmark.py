@@ -152,18 +152,32 @@ def print_changes(console: Console, previous: Path, before: dict[str, Any], resu
         if before["machine"][key] != value:
             console.print(f"[bold]{key} differs: {before['machine'][key]} then, {value} now[/]")
     found = changes(before, result)
+    timed = [change.machine for change in found if change.machine is not None]
+    if timed:
+        console.print(
+            f"the machine takes {statistics.median(timed):.2f} times as long for the same arithmetic "
+            f"({min(timed):.2f} to {max(timed):.2f}, case by case)"
+        )
+    else:
+        console.print("[bold]how fast the machine was then is not known; if it differs, all times do[/]")
     for title, chosen in (
         ("got slower or larger", [change for change in found if change.is_worse]),
         ("got faster or smaller", [change for change in reversed(found) if change.is_better]),
     ):
-        table = Table(title, "before", "after", "times", "noise")
+        table = Table(title, "before", "after", "times", "machine", "noise")
         for change in chosen:
             numbers = f"{change.before:.4g}", f"{change.after:.4g}", f"{change.after / change.before:.2f}"
-            table.add_row(change.name, *numbers, f"{100 * change.noise:.0f} %")
+            table.add_row(
+                change.name,
+                *numbers,
+                "" if change.machine is None else f"{change.machine:.2f}",
+                f"{100 * change.noise:.0f} %",
+            )
         console.print(table if chosen else f"nothing {title}")
     console.print(
-        f"{len(found)} measurements compared. A change counts beyond its noise: {DEVIATIONS:g} standard deviations of "
-        f"the repeats of both, at least {100 * LEAST_NOISE:g} %; {100 * NOISE_OF_ONE:g} % of what is measured once."
+        f"{len(found)} measurements compared. A change counts beyond its noise, that of a time only if it still does "
+        f"when it is divided by the machine's. Noise: {DEVIATIONS:g} standard deviations of the repeats of both, at "
+        f"least {100 * LEAST_NOISE:g} %; {100 * NOISE_OF_ONE:g} % of what is measured once."
     )
 
 

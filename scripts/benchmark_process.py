@@ -137,7 +137,7 @@ def measure_case(case: Case, cache: Path | None, least: int) -> CaseResult:
                 timers = []
                 for stage in STAGES:
                     timers += [worker.timer(stage), _copy_timer(worker, sum(moved[stage].values()))]
-                times = interleave(timers, least)
+                *times, yardstick = interleave([*timers, worker.timer("yardstick")], least)
             if cache is None:
                 with Worker(case, Path(folder)) as again:
                     cached = again.ask("compile")
@@ -149,7 +149,7 @@ def measure_case(case: Case, cache: Path | None, least: int) -> CaseResult:
         stage: StageResult(seconds, copies, moved[stage])
         for stage, seconds, copies in zip(STAGES, times[::2], times[1::2], strict=True)
     }
-    return CaseResult(case, stages, sizes["covered"], peak, cold, cached)
+    return CaseResult(case, stages, sizes["covered"], peak, cold, cached, yardstick)
 
 
 def _copy_timer(worker: Worker, moved: int) -> Callable[[], float]:

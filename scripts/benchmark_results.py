@@ -97,6 +97,7 @@ class CaseResult:
         peak_bytes: the largest resident memory of the process, before anything is copied.
         compile_cold: seconds from a started Taichi to the first Jacobian, of one pixel, with an empty kernel cache.
         compile_cached: the same in the next process, on the cache that the first one left.
+        yardstick_seconds: how long the same arithmetic took, after each repeat; see :mod:`benchmark_yardstick`.
         error: what happened, if it could not be measured.
     """
 
@@ -106,6 +107,7 @@ class CaseResult:
     peak_bytes: int = 0
     compile_cold: float | None = None
     compile_cached: float | None = None
+    yardstick_seconds: list[float] = field(default_factory=list)
     error: str | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -206,6 +208,7 @@ class Change:
         after: the later one.
         ratio: how many times as bad as before it is now.
         noise: by how much more than 1 (or its inverse) the ratio must differ to count.
+        machine: of a time, how many times as long the same arithmetic takes now; None if that is not known of both.
     """
 
     name: str
@@ -213,16 +216,22 @@ class Change:
     after: float
     ratio: float
     noise: float
+    machine: float | None = None
+
+    @property
+    def relative(self) -> float:
+        """How many times as bad it is relative to the machine."""
+        return self.ratio / (self.machine or 1.0)
 
     @property
     def is_worse(self) -> bool:
-        """Whether it got worse beyond noise."""
-        return self.ratio > 1.0 + self.noise
+        """Whether it got worse beyond noise, as it was measured and relative to the machine."""
+        return min(self.ratio, self.relative) > 1.0 + self.noise
 
     @property
     def is_better(self) -> bool:
-        """Whether it got better beyond noise."""
-        return self.ratio < 1.0 / (1.0 + self.noise)
+        """Whether it got better beyond noise, as it was measured and relative to the machine."""
+        return max(self.ratio, self.relative) < 1.0 / (1.0 + self.noise)
 
 
 def noise(before: Sequence[float], after: Sequence[float]) -> float:
@@ -247,30 +256,42 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
         One change for each measurement, the worst first.
     """
     earlier, found = _series(before), []
-    for name, (values, larger_is_better) in _series(after).items():
+    for name, now in _series(after).items():
         if name in earlier:
-            old, new = statistics.median(earlier[name][0]), statistics.median(values)
+            then = earlier[name]
+            old, new = statistics.median(then.values), statistics.median(now.values)
             if old > 0.0 and new > 0.0:
-                ratio = old / new if larger_is_better else new / old
-                found.append(Change(name, old, new, ratio, noise(earlier[name][0], values)))
+                ratio = old / new if now.larger_is_better else new / old
+                machine = None
+                if then.yardstick and now.yardstick:
+                    machine = statistics.median(now.yardstick) / statistics.median(then.yardstick)
+                found.append(Change(name, old, new, ratio, noise(then.values, now.values), machine))
     return sorted(found, key=lambda change: -change.ratio)
 
 
-def _series(result: Mapping[str, Any]) -> dict[str, tuple[list[float], bool]]:
-    """Every measurement of a result file: its name -> its repeats, and whether larger is better."""
-    series: dict[str, tuple[list[float], bool]] = {}
+@dataclass(frozen=True)
+class _Series:
+    """The repeats of one measurement; for times also how long the yardstick took meanwhile, if the file says so."""
+
+    values: list[float]
+    larger_is_better: bool = False
+    yardstick: Sequence[float] = ()
+
+
+def _series(result: Mapping[str, Any]) -> dict[str, _Series]:
+    """Every measurement of a result file by its name."""
+    series: dict[str, _Series] = {}
     for case in result["cases"]:
         label = case["label"]
+        yardstick = case.get("yardstick_seconds", ())
         for stage, times in case["stages"].items():
-            series[f"{label}: {stage}, s"] = (times["seconds"], False)
-        for key, name in (
-            ("peak_bytes", "peak memory, bytes"),
-            ("compile_cold", "compile cold, s"),
-            ("compile_cached", "compile cached, s"),
-        ):
+            series[f"{label}: {stage}, s"] = _Series(times["seconds"], yardstick=yardstick)
+        for key, name in (("compile_cold", "compile cold, s"), ("compile_cached", "compile cached, s")):
             if case[key]:
-                series[f"{label}: {name}"] = ([case[key]], False)
+                series[f"{label}: {name}"] = _Series([case[key]], yardstick=yardstick)
+        if case["peak_bytes"]:
+            series[f"{label}: peak memory, bytes"] = _Series([case["peak_bytes"]])
     for figure in result["figures"]:
         if figure["values"]:
-            series[figure["name"]] = (figure["values"], figure["sign"] == ">=")
+            series[figure["name"]] = _Series(figure["values"], larger_is_better=figure["sign"] == ">=")
     return series

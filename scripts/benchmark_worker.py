@@ -26,6 +26,7 @@ import tdr
 from benchmark_plain import PlainRasterizer
 from benchmark_results import Case
 from benchmark_scenes import build_pipeline, jacobian_settings, primary_rays, run_settings
+from benchmark_yardstick import Yardstick
 from tdr.config import CheckConfig, CheckMode, Method, select_parameters
 from tdr.jacobian import differentiate
 from tdr.parameters import Reads, columns_of
@@ -37,7 +38,10 @@ ROOT = Path(__file__).resolve().parents[1]
 class Session:
     """A case, and what can be timed in it: each method of :attr:`TIMED`."""
 
-    TIMED = ("visibility", "surface", "shade", "render", "jacobian", "loop", "plain", "embree", "run", "checked_run")
+    TIMED = (
+        *("visibility", "surface", "shade", "render", "jacobian", "loop"),
+        *("plain", "embree", "run", "checked_run", "yardstick"),
+    )
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -91,6 +95,10 @@ class Session:
         """The same with a quick check."""
         self._run(CheckMode.quick)
 
+    def yardstick(self) -> None:
+        """Compute what says how fast the machine is."""
+        self._yardstick.compute()
+
     def time(self, name: str) -> float:
         """Seconds of one call."""
         if name not in self.TIMED:
@@ -140,6 +148,10 @@ class Session:
         """At how many pixels another way, ``embree`` or ``plain``, sees another triangle; both were timed before."""
         ids = self._embree_ids if other == "embree" else self._plain.triangle_id
         return int((ids.reshape(self.case.resolution) != self.pipeline.rasterizer.triangle_id_buffer).sum())
+
+    @cached_property
+    def _yardstick(self) -> Yardstick:
+        return Yardstick()
 
     @cached_property
     def _plain(self) -> PlainRasterizer:

@@ -18,10 +18,12 @@ def figure(*values, target=1.0, sign="<="):
     return Figure("ratio", list(values), target, sign)
 
 
-def result(seconds, figures=(), peak=100, case=None):
+def result(seconds, figures=(), peak=100, case=None, yardstick=()):
     """What a result file holds of one case."""
     stage = StageResult(list(seconds), [1e-3] * len(seconds), {"image": 8})
-    measured = CaseResult(case or Case(), {"render": stage}, covered=4, peak_bytes=peak)
+    measured = CaseResult(
+        case or Case(), {"render": stage}, covered=4, peak_bytes=peak, yardstick_seconds=list(yardstick)
+    )
     return {"cases": [measured.as_json()], "figures": [f.as_json() for f in figures]}
 
 
@@ -67,6 +69,28 @@ def test_a_change_counts_beyond_noise(factor, worse, better):
     (change,) = [c for c in changes(result([1.0] * 9), result([factor] * 9)) if "render" in c.name]
     assert (change.is_worse, change.is_better) == (worse, better)
     assert (change.before, change.after) == (1.0, factor)
+
+
+@pytest.mark.parametrize(
+    ("time", "machine", "worse", "better"),
+    [
+        (1.5, 1.5, False, False),  # as much slower as the machine
+        (1.0, 1.5, False, False),  # other work is not slowed down as much as this arithmetic
+        (1.5, 1.0, True, False),
+        (2.0, 1.5, True, False),
+        (0.6, 0.6, False, False),
+        (0.6, 1.0, False, True),
+        (0.4, 0.6, False, True),
+    ],
+)
+def test_the_machines_own_change_is_none_of_the_codes(time, machine, worse, better):
+    before = result([1.0] * 9, [figure(1.0)], yardstick=[0.005] * 9)
+    after = result([time] * 9, [figure(1.0)], yardstick=[0.005 * machine] * 9)
+    found = {change.name: change for change in changes(before, after)}
+    change = found["base: render, s"]
+    assert (change.is_worse, change.is_better, change.machine) == (worse, better, pytest.approx(machine))
+    # Neither memory nor a ratio depends on it.
+    assert [found[name].machine for name in ("base: peak memory, bytes", "ratio")] == [None, None]
 
 
 def test_memory_and_figures_are_compared_too_and_the_worst_comes_first():
@@ -156,7 +180,7 @@ def test_a_case_is_measured_in_a_process_of_its_own():
     assert found.peak_bytes > 10_000_000
     assert 0.0 < found.compile_cached < found.compile_cold
     for stage in found.stages.values():
-        assert len(stage.seconds) == len(stage.copy_seconds) >= 3
+        assert len(stage.seconds) == len(stage.copy_seconds) == len(found.yardstick_seconds) >= 3
         assert min(stage.seconds) > 0.0
     json.dumps(found.as_json())
 
@@ -170,9 +194,10 @@ def command(monkeypatch, tmp_path, capsys):
     """Runs the command on made-up measurements; returns its exit status and what it printed."""
     monkeypatch.setattr(benchmark, "RESULTS", tmp_path / "benchmarks")
 
-    def run(seconds, ratio, *arguments):
+    def run(seconds, ratio, *arguments, yardstick=1e-3):
         stage = StageResult([seconds] * 9, [1e-3] * 9, {"image": 8})
-        measured = [CaseResult(Case(), {"render": stage}, covered=4, peak_bytes=100), figure(ratio)]
+        case = CaseResult(Case(), {"render": stage}, covered=4, peak_bytes=100, yardstick_seconds=[yardstick] * 9)
+        measured = [case, figure(ratio)]
         monkeypatch.setattr(benchmark, "GROUPS", {"group": lambda _: iter(measured)})
         monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
         status = 0
@@ -206,6 +231,20 @@ def test_the_command_compares_with_the_previous_result(command, tmp_path):
     status, printed = command(1.0, 0.5, "--against", str(tmp_path / "second.json"))
     assert status == 0
     assert "base: render, s" in printed.out.split("got faster")[1]
+
+
+def test_the_command_says_how_fast_the_machine_was(command, tmp_path):
+    command(1.0, 0.5, "--out", str(tmp_path / "first.json"))
+    _, printed = command(2.0, 0.5, "--against", str(tmp_path / "first.json"), yardstick=2e-3)
+    assert "the machine takes 2.00 times as long for the same arithmetic" in printed.out
+    assert "nothing got slower" in printed.out
+
+    old = json.loads((tmp_path / "first.json").read_text())
+    del old["cases"][0]["yardstick_seconds"]
+    (tmp_path / "first.json").write_text(json.dumps(old))
+    _, printed = command(2.0, 0.5, "--against", str(tmp_path / "first.json"), yardstick=2e-3)
+    assert "how fast the machine was then is not known" in printed.out
+    assert "base: render, s" in printed.out.split("got slower")[1]
 
 
 def test_a_wrong_file_is_refused_before_anything_is_measured(command, tmp_path):
