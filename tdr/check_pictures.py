@@ -64,7 +64,7 @@ _OUT_OF_TOLERANCE = VERMILION
 
 _PALER = 0.6  # how far the brightest surface is from its place's colour to white
 _HARD_TO_SEE = 4  # the side of a single pixel, in pixels of the picture
-_SURROUNDINGS = 3  # an excluded pixel is single if so far around it there are, with itself, at most as many
+_SURROUNDINGS = 3  # an excluded block is single if so far around it there are, with itself, at most as many
 # the share of blocks that are without a sample, in the two pictures of a sampled image
 _EMPTY_OF_ERRORS = 0.01
 _EMPTY_OF_PLACES = 0.7
@@ -247,7 +247,7 @@ def _place_picture(result: CheckResult, image: npt.NDArray[np.floating], blocks:
     shown = np.where(place == Place.interior, np.uint16(len(Place)) + brightness, place)
     panel = blocks.zoom.enlarge(np.take(palette, shown, axis=0))
     notes = ["interior: paler where the rendering is brighter", *blocks.note] if (shown >= len(Place)).any() else []
-    single = _isolated(place > Place.boundary)
+    single = blocks.spread(_isolated(blocks.place > Place.boundary))
     if single.any() and blocks.side * blocks.zoom.factor <= _HARD_TO_SEE:
         covered = blocks.zoom.enlarge(np.isin(place, (Place.unsampled, *COMPARED)))
         for which in map(Place, np.unique(place[single])):
@@ -266,7 +266,7 @@ def _place_picture(result: CheckResult, image: npt.NDArray[np.floating], blocks:
 
 
 def _isolated(marked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """The marked pixels with hardly another one around, which are easily overlooked: no part of an area or a line."""
+    """The marked blocks with hardly another one around, which are easily overlooked: no part of an area or a line."""
     rows, columns = np.nonzero(marked)
     offsets = np.arange(2 * _SURROUNDINGS + 1)
     padded = np.pad(marked, _SURROUNDINGS)

@@ -251,14 +251,17 @@ class TestPlaces:
         draw(check_result(place=sphere(64, 64)[0]))
         assert not any("looked at" in text for text in written)
 
-    def test_a_rare_place_of_a_sample_fills_its_block(self):
-        place, _ = sphere(512, 512, "quick")
-        samples = np.argwhere(place == Place.interior)
-        row, column = samples[len(samples) // 2]
+    @pytest.mark.parametrize("samples", [3000, 16384])
+    def test_a_rare_place_of_a_sample_is_seen(self, samples, written):
+        place, _ = sphere(512, 512, "quick", samples=samples)
+        place[place == Place.light_edge] = Place.interior
+        row, column = np.argwhere(place == Place.interior)[samples // 2]
         place[row, column] = Place.undefined
-        shown = panel(draw(check_result(place=place))["places"])
-        assert tuple(shown[row, column]) == PLACE_COLORS[Place.undefined]
-        assert count(draw(check_result(place=place))["places"], PLACE_COLORS[Place.undefined]) >= 9
+        picture = draw(check_result(place=place))["places"]
+        color = PLACE_COLORS[Place.undefined]
+        assert tuple(panel(picture)[row, column]) == color
+        assert 25 <= count(picture, color) <= 64
+        assert "single excluded pixels are drawn larger" in written
 
     def test_the_rendering_shines_through(self):
         image = np.array([[[0.0] * 3, [0.2] * 3, [1.0] * 3, [7.0] * 3, [math.nan] * 3, [-1.0] * 3]])
