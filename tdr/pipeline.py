@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from tdr import backend
 from tdr.backend import ti
 from tdr.config import Config, ImageConfig, MeshConfig, select_parameters
 from tdr.errors import InputError
+from tdr.image_buffer import ImageBuffer
 from tdr.kernels import BAND, current_kernels
 from tdr.mesh import TriangleMesh
 from tdr.normals import NormalsEstimator
@@ -29,35 +29,6 @@ from tdr.stages.transforms import rotation_matrix
 
 # Pixels times numbers whose derivatives :meth:`Pipeline.backward` sums at a time: 8 bytes each.
 _SUMMED = 1 << 23
-
-
-class ImageBuffer:
-    """An image and the cotangent to be pulled back from it.
-
-    Args:
-        height: rows.
-        width: columns.
-
-    Attributes:
-        values: (H, W, 3) linear RGB, row 0 at the top, background 0.
-    """
-
-    def __init__(self, height: int, width: int) -> None:
-        self.values = np.zeros((height, width, 3), dtype=backend.dtype())
-
-    @functools.cached_property
-    def grad(self) -> npt.NDArray[np.floating]:
-        """(H, W, 3) cotangent; fill it, in whole or pixel by pixel, before :meth:`Pipeline.backward`."""
-        return np.zeros_like(self.values)
-
-    def clear_grad(self) -> None:
-        """Set the cotangent to zero; where nobody has asked for it yet, it takes no memory."""
-        if "grad" in vars(self):
-            self.grad.fill(0.0)
-
-    def to_numpy(self) -> npt.NDArray[np.floating]:
-        """A copy of the image, (H, W, 3) linear RGB."""
-        return np.array(self.values)
 
 
 class Pipeline:
