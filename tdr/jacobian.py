@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tdr import backend, forward
 from tdr.backend import ti
 from tdr.config import JacobianConfig, Method, select_parameters
-from tdr.errors import check_choice
+from tdr.errors import InputError, check_choice
 from tdr.evaluation import PixelSample, SceneValues
 from tdr.finite_difference import differences, scales
 from tdr.jacobian_images import JacobianImages
@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 # Bytes that a processor's cache holds together; where they are fewer, no harm is done.
 _CACHE_LINE = 64
+# Entries that kernels can number.
+_MOST_ENTRIES = 2**31 - 1
 
 
 class Track(Protocol):
@@ -58,7 +60,8 @@ def compute_jacobian(
         The Jacobian images.
 
     Raises:
-        InputError: if a parameter is not known or the cotangent is neither of the above.
+        InputError: if a parameter is not known, the cotangent is neither of the above, or the images have too many
+            entries.
     """
     settings = JacobianConfig(
         parameters=parameters if isinstance(parameters, str) else list(parameters),
@@ -205,15 +208,25 @@ class _Entries:
         num_columns: int,
         cotangents: npt.NDArray[np.float64],
     ) -> _Entries:
-        """Zeros, for pixels (N,), given as row * width + column, of images of a shape, (height, width)."""
+        """Zeros, for pixels (N,), given as row * width + column, of images of a shape, (height, width).
+
+        Raises:
+            InputError: if they are more than kernels can number.
+        """
         height, width = shape
         dtype = np.dtype(backend.dtype())
         used = width * len(cotangents)
         num_lines = -(-used * dtype.itemsize // _CACHE_LINE) | 1
-        memory = np.zeros((height, num_columns, num_lines * _CACHE_LINE // dtype.itemsize), dtype)
+        stride = num_lines * _CACHE_LINE // dtype.itemsize
+        if height * num_columns * stride > _MOST_ENTRIES:
+            raise InputError(
+                f"The entries of Jacobian images must be at most {_MOST_ENTRIES:,} at a time; got "
+                f"{height * num_columns * stride:,}. Ask for fewer pixels or parameters, or set jacobian.memory_limit."
+            )
+        memory = np.zeros((height, num_columns, stride), dtype)
         values = memory[:, :, :used].reshape(height, num_columns, width, len(cotangents))
         rows = pixels // np.int32(max(width, 1))
-        return cls(memory.reshape(-1), memory.shape[2], values, rows, pixels - rows * np.int32(width))
+        return cls(memory.reshape(-1), stride, values, rows, pixels - rows * np.int32(width))
 
     def places(self, channel: int) -> npt.NDArray[np.int32]:
         """Where in ``memory`` the entries of the first column and of a cotangent are, (N,)."""

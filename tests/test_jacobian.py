@@ -271,6 +271,13 @@ def test_bands_do_not_show(monkeypatch, names):
     np.testing.assert_allclose(pipeline.gradients["light.direction"], gradient, rtol=1e-12)
 
 
+@pytest.mark.usefixtures("f64")
+def test_more_entries_than_kernels_can_number(monkeypatch):
+    monkeypatch.setattr("tdr.jacobian._MOST_ENTRIES", 11 * 27 * 14)
+    with pytest.raises(InputError, match=r"at most 4,158 at a time; got 7,128\. Ask for fewer pixels"):
+        tdr.compute_jacobian(pipeline_of(num_lights=1), "all")
+
+
 @pytest.mark.usefixtures("precision")
 def test_more_pixels_than_a_band():
     """A wall that fills the image, in parallel projection: all pixels are alike."""
