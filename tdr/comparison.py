@@ -236,7 +236,8 @@ def project(pipeline: Pipeline) -> Array:
     """The mesh's vertices on the image, (V, 2): x and y in pixels from the top left corner; 0 behind the near plane."""
     height, width = pipeline.resolution
     settings, placement = pipeline.camera.settings, pipeline.placement
-    positions, depths_behind = np.empty((pipeline.mesh.num_vertices, 4)), np.empty(pipeline.mesh.num_vertices)
+    positions = np.empty((pipeline.mesh.num_vertices, 4))
+    first_pixels = np.empty(pipeline.mesh.num_vertices, dtype=np.uint32)
     project_vertices(
         pipeline.mesh.vertices,
         np.array([placement.scale, *placement.translation], dtype=np.float64),
@@ -245,10 +246,11 @@ def project(pipeline: Pipeline) -> Array:
         type(pipeline.camera),
         height,
         width,
+        width.bit_length(),
         positions,
-        depths_behind,
+        first_pixels,
     )
-    return np.where(positions[:, 2:3] == BEHIND, 0.0, positions[:, :2])
+    return np.where(first_pixels[:, None] == BEHIND, 0.0, positions[:, :2])
 
 
 class Surroundings:

@@ -1,6 +1,7 @@
 """Triangles in pixels: which pixel centres they contain, and how near they are there; float64."""
 
 import taichi as ti
+from taichi.math import clamp
 
 # By how much, in pixels, the computed end of a row may be off; the edge function decides about what lies within.
 SLACK = 0.01
@@ -9,7 +10,6 @@ FLATTEST = 1e-6
 # Pixels of a row that are looked at together.
 RUN = 64
 
-Edge = ti.types.struct(x=ti.f64, y=ti.f64, dx=ti.f64, dy=ti.f64)
 # Rows and columns from the first to before the end.
 Box = ti.types.struct(first_row=ti.i32, end_row=ti.i32, first_column=ti.i32, end_column=ti.i32)
 # x, y, and 1 - depth_ndc: 2 at the near plane, 0 at the far one.
@@ -51,41 +51,34 @@ def signed_area(triangle):
 
 
 @ti.func
-def make_edge(p, q, orientation):
-    """The edge from p to q of a triangle, or from q to p with orientation -1, so that the inside is to its right.
+def edge_function(p, q, x, y):
+    """Twice the area of the triangle of p, q and a point; positive to the right of the edge from p to q (y points down).
 
-    It starts at that end which comes first on the screen, so that the neighbour, which sees the edge the other way
-    round, computes the same numbers with the other sign.
+    Swapped ends change the sign and nothing else, whatever is rounded, so neighbours agree about a shared edge.
     """
-    is_last = (q[0] < p[0]) | ((q[0] == p[0]) & (q[1] < p[1]))
-    return Edge(
-        ti.select(is_last, q[0], p[0]),
-        ti.select(is_last, q[1], p[1]),
-        orientation * (q[0] - p[0]),
-        orientation * (q[1] - p[1]),
-    )
+    return (p[0] - x) * (q[1] - y) - (p[1] - y) * (q[0] - x)
 
 
 @ti.func
-def contains(edge, x, y):
-    """Whether a point is on the triangle's side of an edge; points on a top or left edge are (y points down).
+def side_of(value, p, q):
+    """An edge function's value with the sign that the fill rule gives it where it is 0: of a top or left edge positive.
 
-    Rounding keeps the edge function monotone along a row, so the covered pixels of a row are an interval.
+    It is the sign of a point that is a little further to the right, and by far less further down.
     """
-    value = edge.dx * (y - edge.y) - edge.dy * (x - edge.x)
-    is_top_left = (edge.dy < 0.0) | ((edge.dy == 0.0) & (edge.dx > 0.0))
-    return (value > 0.0) | ((value == 0.0) & is_top_left)
+    tie = ti.select(p[1] != q[1], p[1] - q[1], q[0] - p[0])
+    return ti.select(value != 0.0, value, tie)
 
 
 @ti.func
-def make_edges(triangle, area):
-    """The three edges of a triangle."""
-    orientation = ti.select(area < 0.0, ti.cast(-1.0, ti.f64), ti.cast(1.0, ti.f64))
-    return (
-        make_edge(triangle.p, triangle.q, orientation),
-        make_edge(triangle.q, triangle.r, orientation),
-        make_edge(triangle.r, triangle.p, orientation),
-    )
+def is_front(side_0, side_1, side_2):
+    """Whether a point is in a triangle that runs counter-clockwise on the screen, by its sides of the three edges."""
+    return (side_0 < 0.0) & (side_1 < 0.0) & (side_2 < 0.0)
+
+
+@ti.func
+def is_back(side_0, side_1, side_2):
+    """Whether a point is in a triangle that runs clockwise on the screen, by its sides of the three edges."""
+    return (side_0 > 0.0) & (side_1 > 0.0) & (side_2 > 0.0)
 
 
 @ti.func
@@ -102,53 +95,55 @@ def depth_plane(triangle, area):
 
 
 @ti.func
-def depth_at(triangle, row, column):
-    """1 - depth_ndc of a triangle at a pixel's centre."""
-    depth_x, depth_y = depth_plane(triangle, signed_area(triangle))
-    x = ti.cast(column, ti.f64) + 0.5
-    y = ti.cast(row, ti.f64) + 0.5
-    return triangle.p[2] + depth_y * (y - triangle.p[1]) + depth_x * (x - triangle.p[0])
-
-
-@ti.func
-def key_of(depth, triangle, t, id_bits):
+def key_of(depth, t, id_bits):
     """What triangle t of this depth (1 - depth_ndc) writes to a pixel; 0 beyond the far plane.
 
     A key holds the depth in its high bits (the bits of a positive double sort like the number) and the id, from 1, in
     its low bits, so that the largest key at a pixel is the nearest triangle.
     """
+    shift = ti.cast(id_bits, ti.u64)
+    key = ((ti.bit_cast(depth, ti.u64) >> shift) << shift) | ti.cast(t + 1, ti.u64)
+    return ti.select(depth >= 0.0, key, ti.cast(0, ti.u64))
+
+
+@ti.func
+def key_at(triangle, row, column, cull_back_faces, t, id_bits):
+    """The key of triangle t at a pixel; 0 unless the triangle contains the pixel's centre."""
     p = triangle.p
     q = triangle.q
     r = triangle.r
-    # Rounding may put the depth of a sliver beyond those of its corners.
-    within = ti.min(ti.max(depth, ti.min(p[2], q[2], r[2])), ti.max(p[2], q[2], r[2]))
-    shift = ti.cast(id_bits, ti.u64)
-    key = ((ti.bit_cast(within, ti.u64) >> shift) << shift) | ti.cast(t + 1, ti.u64)
-    return ti.select(within >= 0.0, key, ti.cast(0, ti.u64))
-
-
-@ti.func
-def covers(triangle, row, column):
-    """Whether a triangle contains a pixel's centre."""
     x = ti.cast(column, ti.f64) + 0.5
     y = ti.cast(row, ti.f64) + 0.5
-    area = signed_area(triangle)
-    edge_0, edge_1, edge_2 = make_edges(triangle, area)
-    return (area != 0.0) & contains(edge_0, x, y) & contains(edge_1, x, y) & contains(edge_2, x, y)
+    beside_r = edge_function(p, q, x, y)
+    beside_p = edge_function(q, r, x, y)
+    beside_q = edge_function(r, p, x, y)
+    sides = side_of(beside_r, p, q), side_of(beside_p, q, r), side_of(beside_q, r, p)
+    is_covered = is_front(*sides) | (is_back(*sides) & (cull_back_faces == 0))
+    # Barycentric; a copy of the triangle that runs the other way round, p, r, q, comes to the same number.
+    area = (beside_q + beside_r) + beside_p
+    depth = p[2] + (beside_q * (q[2] - p[2]) + beside_r * (r[2] - p[2])) / area
+    return ti.select(is_covered, key_of(depth, t, id_bits), ti.cast(0, ti.u64))
 
 
 @ti.func
-def slope_of(edge):
-    """By how much an edge moves along x from row to row, and which end of a row it bounds.
+def slope_of(p, q, area):
+    """By how much an edge from p to q moves along x from row to row, and which end of a row it bounds.
+
+    Args:
+        p: its start.
+        q: its end.
+        area: its triangle's, signed.
 
     Returns:
         The slope, and 1 for the first pixel of a row, -1 for the last, 0 for neither, because it is too flat.
     """
+    dx = q[0] - p[0]
+    dy = q[1] - p[1]
     slope = ti.cast(0.0, ti.f64)
     side = 0
-    if ti.abs(edge.dy) > ti.static(FLATTEST) * ti.abs(edge.dx):
-        slope = edge.dx / edge.dy
-        side = ti.select(edge.dy > 0.0, -1, 1)
+    if ti.abs(dy) > ti.static(FLATTEST) * ti.abs(dx):
+        slope = dx / dy
+        side = ti.select((dy > 0.0) == (area > 0.0), -1, 1)
     return slope, side
 
 
@@ -165,31 +160,35 @@ def draw_rows(triangle, box, t, id_bits, keys: ti.template(), is_shared: ti.temp
         is_shared: whether other threads may write to the same pixels.
     """
     p = triangle.p
+    q = triangle.q
+    r = triangle.r
     area = signed_area(triangle)
     if area != 0.0:
         depth_x, depth_y = depth_plane(triangle, area)
-        edge_0, edge_1, edge_2 = make_edges(triangle, area)
-        slope_0, side_0 = slope_of(edge_0)
-        slope_1, side_1 = slope_of(edge_1)
-        slope_2, side_2 = slope_of(edge_2)
+        # Rounding may put the depth of a sliver beyond those of its corners.
+        lowest = ti.min(p[2], q[2], r[2])
+        highest = ti.max(p[2], q[2], r[2])
+        slope_pq, side_pq = slope_of(p, q, area)
+        slope_qr, side_qr = slope_of(q, r, area)
+        slope_rp, side_rp = slope_of(r, p, area)
         for row in range(box.first_row, box.end_row):
             first = box.first_column
             last = box.end_column - 1
             y = ti.cast(row, ti.f64) + 0.5
-            for edge, slope, side in ti.static(
-                ((edge_0, slope_0, side_0), (edge_1, slope_1, side_1), (edge_2, slope_2, side_2))
+            for start, slope, side in ti.static(
+                ((p, slope_pq, side_pq), (q, slope_qr, side_qr), (r, slope_rp, side_rp))
             ):
                 if side != 0:
-                    crossing = edge.x + slope * (y - edge.y) - 0.5
+                    crossing = start[0] + slope * (y - start[1]) - 0.5
                     # Cut before the conversion to int, which a point far outside would overflow.
                     crossing = ti.min(ti.max(crossing, -2.0), ti.cast(box.end_column + 1, ti.f64))
                     if side == 1:
                         first = ti.max(first, ti.cast(ti.ceil(crossing - ti.static(SLACK)), ti.i32))
                     else:
                         last = ti.min(last, ti.cast(ti.floor(crossing + ti.static(SLACK)), ti.i32))
-            while first <= last and not is_inside(edge_0, edge_1, edge_2, first, y):
+            while first <= last and not contains(triangle, first, y):
                 first += 1
-            while first < last and not is_inside(edge_0, edge_1, edge_2, last, y):
+            while first < last and not contains(triangle, last, y):
                 last -= 1
             depth_row = p[2] + depth_y * (y - p[1])
             if ti.static(not is_shared):
@@ -198,12 +197,13 @@ def draw_rows(triangle, box, t, id_bits, keys: ti.template(), is_shared: ti.temp
                 while first <= last and num_seen == 0:
                     for column in range(first, ti.min(first + ti.static(RUN), last + 1)):
                         depth = depth_row + depth_x * (ti.cast(column, ti.f64) + 0.5 - p[0])
-                        num_seen += ti.cast(key_of(depth, triangle, t, id_bits) > keys[row, column], ti.i32)
+                        key = key_of(clamp(depth, lowest, highest), t, id_bits)
+                        num_seen += ti.cast(key > keys[row, column], ti.i32)
                     if num_seen == 0:
                         first += ti.static(RUN)
             for column in range(first, last + 1):
                 depth = depth_row + depth_x * (ti.cast(column, ti.f64) + 0.5 - p[0])
-                key = key_of(depth, triangle, t, id_bits)
+                key = key_of(clamp(depth, lowest, highest), t, id_bits)
                 if key > keys[row, column]:
                     if ti.static(is_shared):
                         ti.atomic_max(keys[row, column], key)
@@ -212,7 +212,13 @@ def draw_rows(triangle, box, t, id_bits, keys: ti.template(), is_shared: ti.temp
 
 
 @ti.func
-def is_inside(edge_0, edge_1, edge_2, column, y):
+def contains(triangle, column, y):
     """Whether a triangle contains the centre of a pixel of the row at y."""
     x = ti.cast(column, ti.f64) + 0.5
-    return contains(edge_0, x, y) and contains(edge_1, x, y) and contains(edge_2, x, y)
+    p = triangle.p
+    q = triangle.q
+    r = triangle.r
+    side_0 = side_of(edge_function(p, q, x, y), p, q)
+    side_1 = side_of(edge_function(q, r, x, y), q, r)
+    side_2 = side_of(edge_function(r, p, x, y), r, p)
+    return is_front(side_0, side_1, side_2) | is_back(side_0, side_1, side_2)

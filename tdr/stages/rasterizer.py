@@ -10,11 +10,14 @@ import taichi as ti
 
 from tdr.mesh import TriangleMesh
 from tdr.stages.camera import Camera
-from tdr.stages.edges import RUN, bounding_box, covers, depth_at, draw_rows, key_of, signed_area
-from tdr.stages.projection import Corners, Vertex, corners_of, is_across, num_parts, part_of, project_vertices, spread
+from tdr.stages.edges import RUN, bounding_box, draw_rows, key_at, signed_area
+from tdr.stages.projection import BEHIND, Corners, Vertex, corners_of, num_parts, part_of, project_vertices, spread
 
-# Triangles that are sorted before they are drawn. More are hardly faster, and take long to compile.
+# Triangles that are sorted before they are drawn, more of which take long to compile, and what a thread takes at once.
 BLOCK = 16
+BLOCKS = 32
+# What kind of triangle is neither out of sight nor as small as 2 x 2 pixels.
+OTHER = 16
 # A triangle whose bounding box has more pixels is left to a second pass, which shares it out among the threads.
 LARGE = 4096
 # Rows and columns in which one thread draws all large triangles; their keys fit into a processor's second cache.
@@ -50,7 +53,7 @@ class TriangleRasterizer:
         self._first_columns = np.empty(height, dtype=np.int32)
         self._row_counts = np.zeros(height, dtype=np.int64)
         self._positions = np.empty((0, 4))
-        self._depths_behind = np.empty(0)
+        self._first_pixels = np.empty(0, dtype=np.uint32)
         self._large = np.empty(0, dtype=np.int32)
 
     def forward(
@@ -76,14 +79,16 @@ class TriangleRasterizer:
         # Kept from frame to frame: fresh memory is slow where it is touched first.
         if len(self._positions) != mesh.num_vertices or len(self._large) != mesh.num_triangles:
             self._positions = np.empty((mesh.num_vertices, 4))
-            self._depths_behind = np.empty(mesh.num_vertices)
+            self._first_pixels = np.empty(mesh.num_vertices, dtype=np.uint32)
             self._large = np.empty(mesh.num_triangles, dtype=np.int32)
-        vertices = (self._positions, self._depths_behind)
-        project_vertices(mesh.vertices, model, rotations, view, camera, height, width, *vertices)
+        vertices = (self._positions, self._first_pixels)
+        # height * width is less than 2**31, so that rows and columns together take at most 32 bits.
+        column_bits = width.bit_length()
+        project_vertices(mesh.vertices, model, rotations, view, camera, height, width, column_bits, *vertices)
         id_bits = mesh.num_triangles.bit_length()
         num_large = np.zeros(1, dtype=np.int32)
         common = (*vertices, mesh.triangles, cull_back_faces, id_bits, self._keys, self._large, num_large)
-        draw_small(*common)
+        draw_small(column_bits, *common)
         if num_large[0] > 0:
             draw_large(*common)
         rows = (self._first_columns, self._row_counts)
@@ -94,16 +99,11 @@ class TriangleRasterizer:
         list_covered(self.triangle_id_buffer, *rows, row_ends, self.pixels, self.triangle_ids)
 
 
-@ti.func
-def pixel_of(entry, box):
-    """The row and the column of an entry of the lists in :func:`draw_small`."""
-    return box.first_row + ((entry >> 1) & 1), box.first_column + (entry & 1)
-
-
 @ti.kernel
 def draw_small(
+    column_bits: ti.i32,
     positions: ti.types.ndarray(dtype=Vertex, ndim=1),
-    depths_behind: ti.types.ndarray(dtype=ti.f64, ndim=1),
+    first_pixels: ti.types.ndarray(dtype=ti.u32, ndim=1),
     triangles: ti.types.ndarray(dtype=Corners, ndim=1),
     cull_back_faces: ti.i32,
     id_bits: ti.i32,
@@ -113,97 +113,107 @@ def draw_small(
 ):
     """Draw the triangles whose bounding box is small; list the others in ``large`` and count them in ``num_large``.
 
-    Most triangles of a fine mesh have one pixel or none. Which, is chance, and a processor that guesses wrong loses
-    more time than the arithmetic takes. So each step goes over a block of triangles without a branch and lists what is
-    left for the next one. What writes to no array but its own is compiled to vector instructions.
+    Most triangles of a fine mesh have one pixel in their box or none. Which, is chance, and a processor that guesses
+    wrong loses more time than the arithmetic takes. So each step goes over a block of triangles without a branch and
+    lists what is left for the next one. What writes to no array but its own is compiled to vector instructions.
     """
     num_triangles = triangles.shape[0]
-    height = keys.shape[0]
-    width = keys.shape[1]
-    for item in range((num_triangles + ti.static(BLOCK - 1)) // ti.static(BLOCK) * ti.static(spread(16))):
-        if item & ti.static(spread(16) - 1) != 0:
+    num_items = (num_triangles + ti.static(BLOCKS * BLOCK - 1)) // ti.static(BLOCKS * BLOCK)
+    distance = spread(num_items)
+    for item in range(num_items * distance):
+        if item % distance != 0:
             continue
-        block = item // ti.static(spread(16))
-        first = block * ti.static(BLOCK)
-        num = ti.min(ti.static(BLOCK), num_triangles - first)
-        # Which triangles of the block have one pixel in their box and cover it, up to 2 x 2 pixels, or are others.
-        is_covered = ti.Vector([0] * ti.static(BLOCK), ti.i32)
-        is_tiny = ti.Vector([0] * ti.static(BLOCK), ti.i32)
-        is_other = ti.Vector([0] * ti.static(BLOCK), ti.i32)
-        # Which of 2 x 2 pixels are in the box, a bit each.
-        pixels = ti.Vector([0] * ti.static(BLOCK), ti.i32)
-        for n in range(num):
-            triangle = corners_of(positions, triangles, first + n)
-            box = bounding_box(triangle, height, width)
-            rows = box.end_row - box.first_row
-            columns = box.end_column - box.first_column
-            is_cut = is_across(triangle)
-            is_drawn = (rows > 0) & (columns > 0) & ((cull_back_faces == 0) | (signed_area(triangle) < 0.0))
-            is_single = (rows == 1) & (columns == 1)
-            is_small = (rows <= 2) & (columns <= 2)
-            covers_first = covers(triangle, box.first_row, box.first_column)
-            is_covered[n] = ti.cast(is_drawn & is_single & (not is_cut) & covers_first, ti.i32)
-            is_tiny[n] = ti.cast(is_drawn & is_small & (not is_single) & (not is_cut), ti.i32)
-            is_other[n] = ti.cast((is_drawn & (not is_small)) | is_cut, ti.i32)
-            pixels[n] = 1 | ((columns - 1) << 1) | ((rows - 1) << 2) | (((rows - 1) & (columns - 1)) << 3)
-        # Pixels are listed as 4 * (triangle of the block) + 2 * row + column.
+        one = ti.u32(1)
+        shift = ti.cast(column_bits, ti.u32)
+        mask = (one << shift) - one
+        # Of each triangle of a block: the first pixel of its box, and which of 2 x 2 pixels are in it, a bit each.
+        corner = ti.Vector([0] * ti.static(BLOCK), ti.u32)
+        kind = ti.Vector([0] * ti.static(BLOCK), ti.i32)
+        # Pixels that triangles may cover, and the keys of those that they do.
+        candidate = ti.Vector([0] * ti.static(4 * BLOCK), ti.i32)
+        pixel = ti.Vector([0] * ti.static(4 * BLOCK), ti.u32)
+        key = ti.Vector([0] * ti.static(4 * BLOCK), ti.u64)
         covered = ti.Vector([0] * ti.static(4 * BLOCK), ti.i32)
-        num_covered = 0
-        tiny = ti.Vector([0] * ti.static(BLOCK), ti.i32)
-        num_tiny = 0
-        others = ti.Vector([0] * ti.static(BLOCK), ti.i32)
-        num_others = 0
-        for n in range(num):
-            covered[num_covered] = 4 * n
-            num_covered += is_covered[n]
-            tiny[num_tiny] = n
-            num_tiny += is_tiny[n]
-            others[num_others] = n
-            num_others += is_other[n]
-        candidates = ti.Vector([0] * ti.static(4 * BLOCK), ti.i32)
-        num_candidates = 0
-        for m in range(num_tiny):
-            for i in ti.static(range(4)):
-                candidates[num_candidates] = 4 * tiny[m] + i
-                num_candidates += (pixels[tiny[m]] >> i) & 1
-        is_kept = ti.Vector([0] * ti.static(4 * BLOCK), ti.i32)
-        for m in range(num_candidates):
-            triangle = corners_of(positions, triangles, first + (candidates[m] >> 2))
-            row, column = pixel_of(candidates[m], bounding_box(triangle, height, width))
-            is_kept[m] = ti.cast(covers(triangle, row, column), ti.i32)
-        for m in range(num_candidates):
-            covered[num_covered] = candidates[m]
-            num_covered += is_kept[m]
-        for m in range(num_covered):
-            t = first + (covered[m] >> 2)
-            triangle = corners_of(positions, triangles, t)
-            row, column = pixel_of(covered[m], bounding_box(triangle, height, width))
-            key = key_of(depth_at(triangle, row, column), triangle, t, id_bits)
-            if key > keys[row, column]:
-                ti.atomic_max(keys[row, column], key)
-        for m in range(num_others):
-            t = first + others[m]
-            is_listed = False
-            for part in range(num_parts(positions, triangles, t)):
-                triangle = corners_of(positions, triangles, t)
-                if is_across(triangle):
-                    triangle = part_of(positions, depths_behind, triangles, t, part)
-                box = bounding_box(triangle, height, width)
-                rows = box.end_row - box.first_row
-                columns = box.end_column - box.first_column
-                if rows > 0 and columns > 0 and (cull_back_faces == 0 or signed_area(triangle) < 0.0):
-                    # rows * columns could overflow an int.
-                    if columns <= ti.static(LARGE) // rows:
-                        draw_rows(triangle, box, t, id_bits, keys, True)
-                    elif not is_listed:
-                        large[ti.atomic_add(num_large[0], 1)] = t
-                        is_listed = True
+        for block in range(ti.static(BLOCKS)):
+            first = (item // distance * ti.static(BLOCKS) + block) * ti.static(BLOCK)
+            num = ti.min(ti.static(BLOCK), num_triangles - first)
+            for n in range(num):
+                p = first_pixels[triangles[first + n][0]]
+                q = first_pixels[triangles[first + n][1]]
+                r = first_pixels[triangles[first + n][2]]
+                top = ti.min(p, q, r) >> shift
+                left = ti.min(p & mask, q & mask, r & mask)
+                rows = (ti.max(p, q, r) >> shift) - top
+                columns = ti.max(p & mask, q & mask, r & mask) - left
+                is_across = ti.max(p, q, r) == ti.u32(BEHIND)
+                is_empty = (rows == 0) | (columns == 0)
+                is_small = (rows <= 2) & (columns <= 2)
+                in_box = one | ((columns - one) << 1) | ((rows - one) << 2) | (((columns - one) & (rows - one)) << 3)
+                corner[n] = (top << shift) | left
+                kind[n] = ti.select(is_small, ti.cast(in_box, ti.i32), ti.static(OTHER))
+                kind[n] = ti.select(is_across, ti.static(OTHER), ti.select(is_empty, 0, kind[n]))
+            num_candidates = 0
+            for n in range(num):
+                candidate[num_candidates] = first + n
+                pixel[num_candidates] = corner[n]
+                num_candidates += kind[n] & 1
+                if kind[n] > 1:
+                    if kind[n] == ti.static(OTHER):
+                        draw_other(first + n, positions, first_pixels, triangles, cull_back_faces, id_bits, keys, large, num_large)
+                    else:
+                        for i in ti.static(range(1, 4)):
+                            candidate[num_candidates] = first + n
+                            pixel[num_candidates] = corner[n] + ((ti.u32(i >> 1) << shift) | ti.u32(i & 1))
+                            num_candidates += (kind[n] >> i) & 1
+            for m in range(num_candidates):
+                t = candidate[m]
+                row = ti.cast(pixel[m] >> shift, ti.i32)
+                column = ti.cast(pixel[m] & mask, ti.i32)
+                key[m] = key_at(corners_of(positions, triangles, t), row, column, cull_back_faces, t, id_bits)
+            num_covered = 0
+            for m in range(num_candidates):
+                covered[num_covered] = m
+                num_covered += ti.cast(key[m] > 0, ti.i32)
+            for m in range(num_covered):
+                row = ti.cast(pixel[covered[m]] >> shift, ti.i32)
+                column = ti.cast(pixel[covered[m]] & mask, ti.i32)
+                if key[covered[m]] > keys[row, column]:
+                    ti.atomic_max(keys[row, column], key[covered[m]])
+
+
+@ti.func
+def draw_other(
+    t,
+    positions: ti.template(),
+    first_pixels: ti.template(),
+    triangles: ti.template(),
+    cull_back_faces,
+    id_bits,
+    keys: ti.template(),
+    large: ti.template(),
+    num_large: ti.template(),
+):
+    """Draw a triangle row by row, or list it if it is large."""
+    is_large = False
+    for part in range(num_parts(first_pixels, triangles, t)):
+        triangle = part_of(positions, first_pixels, triangles, t, part)
+        box = bounding_box(triangle, keys.shape[0], keys.shape[1])
+        rows = box.end_row - box.first_row
+        columns = box.end_column - box.first_column
+        if rows > 0 and columns > 0 and (cull_back_faces == 0 or signed_area(triangle) < 0.0):
+            # rows * columns could overflow an int.
+            if columns <= ti.static(LARGE) // rows:
+                draw_rows(triangle, box, t, id_bits, keys, True)
+            else:
+                is_large = True
+    if is_large:
+        large[ti.atomic_add(num_large[0], 1)] = t
 
 
 @ti.kernel
 def draw_large(
     positions: ti.types.ndarray(dtype=Vertex, ndim=1),
-    depths_behind: ti.types.ndarray(dtype=ti.f64, ndim=1),
+    first_pixels: ti.types.ndarray(dtype=ti.u32, ndim=1),
     triangles: ti.types.ndarray(dtype=Corners, ndim=1),
     cull_back_faces: ti.i32,
     id_bits: ti.i32,
@@ -216,18 +226,17 @@ def draw_large(
     width = keys.shape[1]
     tiles_in_row = (width + ti.static(TILE[1] - 1)) // ti.static(TILE[1])
     num_tiles = (height + ti.static(TILE[0] - 1)) // ti.static(TILE[0]) * tiles_in_row
-    for item in range(num_tiles * ti.static(spread(1))):
-        if item & ti.static(spread(1) - 1) != 0:
+    distance = spread(num_tiles)
+    for item in range(num_tiles * distance):
+        if item % distance != 0:
             continue
-        tile = item // ti.static(spread(1))
+        tile = item // distance
         first_row = tile // tiles_in_row * ti.static(TILE[0])
         first_column = tile % tiles_in_row * ti.static(TILE[1])
         for n in range(num_large[0]):
             t = large[n]
-            for part in range(num_parts(positions, triangles, t)):
-                triangle = corners_of(positions, triangles, t)
-                if is_across(triangle):
-                    triangle = part_of(positions, depths_behind, triangles, t, part)
+            for part in range(num_parts(first_pixels, triangles, t)):
+                triangle = part_of(positions, first_pixels, triangles, t, part)
                 box = bounding_box(triangle, height, width)
                 rows = box.end_row - box.first_row
                 columns = box.end_column - box.first_column
@@ -254,10 +263,11 @@ def resolve(
 ):
     """Turn keys into ids, count the covered pixels of each row and find the first, and clear the keys."""
     width = keys.shape[1]
-    for item in range(keys.shape[0] * ti.static(spread(16))):
-        if item & ti.static(spread(16) - 1) != 0:
+    distance = spread(keys.shape[0])
+    for item in range(keys.shape[0] * distance):
+        if item % distance != 0:
             continue
-        row = item // ti.static(spread(16))
+        row = item // distance
         mask = (ti.cast(1, ti.u64) << ti.cast(id_bits, ti.u64)) - ti.cast(1, ti.u64)
         covered = 0
         first_column = width
@@ -291,10 +301,11 @@ def list_covered(
 ):
     """List the covered pixels and what they see, row by row."""
     width = triangle_id.shape[1]
-    for item in range(triangle_id.shape[0] * ti.static(spread(16))):
-        if item & ti.static(spread(16) - 1) != 0:
+    distance = spread(triangle_id.shape[0])
+    for item in range(triangle_id.shape[0] * distance):
+        if item % distance != 0:
             continue
-        row = item // ti.static(spread(16))
+        row = item // distance
         end = ti.cast(row_ends[row], ti.i32)
         n = end - ti.cast(row_counts[row], ti.i32)
         column = first_columns[row]

@@ -80,9 +80,9 @@ def exact_depths(pipeline: tdr.Pipeline) -> dict[tuple[int, int], dict[int, tupl
     rasterizer, mesh = pipeline.rasterizer, pipeline.mesh
     height, width = pipeline.resolution
     vertices = []
-    for position, depth_behind in zip(rasterizer._positions, rasterizer._depths_behind, strict=True):
+    for position, first_pixel in zip(rasterizer._positions, rasterizer._first_pixels, strict=True):
         x, y, depth, w = (Fraction(float(value)) for value in position)
-        vertices.append([x, y, Fraction(float(depth_behind)), w] if depth == BEHIND else [x * w, y * w, depth * w, w])
+        vertices.append([x, y, depth, w] if first_pixel == BEHIND else [x * w, y * w, depth * w, w])
     pixels: dict[tuple[int, int], dict[int, tuple[Fraction, Fraction]]] = {}
     for t, corners in enumerate(mesh.triangles):
         polygon = in_front([vertices[v] for v in corners])
@@ -171,7 +171,7 @@ def test_perspective_across_the_near_and_the_far_plane(name, rng):
     camera = tdr.PerspectiveCamera(position=[0.0, 0.0, 1.0], rotation=[0.1, 0.2, 0.3], fov=100.0, near=0.5, far=12.0)
     pipeline = pipeline_of(SCENES[name](rng), camera)
     assert assert_exact(pipeline) > 0.99
-    is_behind = pipeline.rasterizer._positions[pipeline.mesh.triangles][..., 2] == BEHIND
+    is_behind = pipeline.rasterizer._first_pixels[pipeline.mesh.triangles] == BEHIND
     is_cut = is_behind.any(axis=1) & ~is_behind.all(axis=1)
     if name == "far beyond the screen":
         assert is_cut[pipeline.rasterizer.triangle_ids].any()
