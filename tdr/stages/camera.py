@@ -93,9 +93,10 @@ class PerspectiveCamera(Camera):
         Differentiable with respect to p and extent. aspect is width / height.
         Source: OpenGL 4.6 compatibility specification, section 12.1.4 (perspective matrix, in its symmetric form).
         """
-        return ti.Vector(
-            [p[0] / (extent * aspect), p[1] / extent, ((far + near) * p[2] + 2.0 * far * near) / (near - far), -p[2]],
-        )
+        # Entries of the matrix first: they are the same for all points, and divisions take long.
+        x, y = 1.0 / (extent * aspect), 1.0 / extent
+        z, z_shift = (far + near) / (near - far), 2.0 * far * near / (near - far)
+        return ti.Vector([x * p[0], y * p[1], z * p[2] + z_shift, -p[2]])
 
     @staticmethod
     @ti.func
@@ -156,9 +157,9 @@ class OrthographicCamera(Camera):
         Differentiable with respect to p and extent. aspect is width / height.
         Source: OpenGL 4.6 compatibility specification, section 12.1.4 (orthographic matrix, in its symmetric form).
         """
-        return ti.Vector(
-            [p[0] / (extent * aspect), p[1] / extent, (2.0 * p[2] + (far + near)) / (near - far), 0.0 * p[2] + 1.0],
-        )
+        x, y = 1.0 / (extent * aspect), 1.0 / extent
+        z, z_shift = 2.0 / (near - far), (far + near) / (near - far)
+        return ti.Vector([x * p[0], y * p[1], z * p[2] + z_shift, 0.0 * p[2] + 1.0])
 
     @staticmethod
     @ti.func

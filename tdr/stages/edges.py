@@ -20,8 +20,10 @@ Triangle = ti.types.struct(p=Pixel, q=Pixel, r=Pixel)
 @ti.func
 def first_centre(x, size):
     """The first of ``size`` pixels whose centre is not before x; ``size`` if there is none."""
+    end = ti.cast(size, ti.f64)
     # Cut before the conversion to int, which a point far outside would overflow.
-    return ti.cast(ti.ceil(ti.min(ti.max(x, 0.0), ti.cast(size, ti.f64)) - 0.5), ti.i32)
+    inside = ti.select(x > 0.0, ti.select(x < end, x, end), 0.0)
+    return ti.cast(ti.ceil(inside - 0.5), ti.i32)
 
 
 @ti.func
@@ -52,7 +54,7 @@ def signed_area(triangle):
 
 @ti.func
 def edge_function(p, q, x, y):
-    """Twice the area of the triangle of p, q and a point; positive to the right of the edge from p to q (y points down).
+    """Twice the area of p, q and a point; positive to the right of the edge from p to q (y points down).
 
     Swapped ends change the sign and nothing else, whatever is rounded, so neighbours agree about a shared edge.
     """
@@ -61,9 +63,10 @@ def edge_function(p, q, x, y):
 
 @ti.func
 def side_of(value, p, q):
-    """An edge function's value with the sign that the fill rule gives it where it is 0: of a top or left edge positive.
+    """An edge function's value; where it is 0, a number with the sign that it has a little further to the right.
 
-    It is the sign of a point that is a little further to the right, and by far less further down.
+    Along a horizontal edge it is the sign a little further down. So a centre on an edge belongs to the triangle of
+    which it is a top or left edge.
     """
     tie = ti.select(p[1] != q[1], p[1] - q[1], q[0] - p[0])
     return ti.select(value != 0.0, value, tie)

@@ -13,12 +13,15 @@ from tdr.stages.camera import Camera
 from tdr.stages.edges import RUN, bounding_box, draw_rows, key_at, signed_area
 from tdr.stages.projection import BEHIND, Corners, Vertex, corners_of, num_parts, part_of, project_vertices, spread
 
-# Triangles that are sorted before they are drawn, more of which take long to compile, and what a thread takes at once.
+# Triangles whose boxes are found together, and pixels in which they are drawn together, both in vector instructions.
+# More are hardly faster, and take long to compile.
 BLOCK = 16
+BATCH = 32
+# Blocks that a thread takes at once.
 BLOCKS = 32
-# What kind of triangle is neither out of sight nor as small as 2 x 2 pixels.
-OTHER = 16
-# A triangle whose bounding box has more pixels is left to a second pass, which shares it out among the threads.
+# Stands for a triangle whose box exceeds 2 x 2 pixels, or that crosses the near plane.
+LARGER = 16
+# A triangle whose box has more pixels is shared out among the threads.
 LARGE = 4096
 # Rows and columns in which one thread draws all large triangles; their keys fit into a processor's second cache.
 TILE = (16, 1024)
@@ -54,6 +57,7 @@ class TriangleRasterizer:
         self._row_counts = np.zeros(height, dtype=np.int64)
         self._positions = np.empty((0, 4))
         self._first_pixels = np.empty(0, dtype=np.uint32)
+        self._small = np.empty(0, dtype=np.int32)
         self._large = np.empty(0, dtype=np.int32)
 
     def forward(
@@ -80,17 +84,20 @@ class TriangleRasterizer:
         if len(self._positions) != mesh.num_vertices or len(self._large) != mesh.num_triangles:
             self._positions = np.empty((mesh.num_vertices, 4))
             self._first_pixels = np.empty(mesh.num_vertices, dtype=np.uint32)
+            self._small = np.empty(mesh.num_triangles, dtype=np.int32)
             self._large = np.empty(mesh.num_triangles, dtype=np.int32)
         vertices = (self._positions, self._first_pixels)
         # height * width is less than 2**31, so that rows and columns together take at most 32 bits.
         column_bits = width.bit_length()
         project_vertices(mesh.vertices, model, rotations, view, camera, height, width, column_bits, *vertices)
         id_bits = mesh.num_triangles.bit_length()
-        num_large = np.zeros(1, dtype=np.int32)
-        common = (*vertices, mesh.triangles, cull_back_faces, id_bits, self._keys, self._large, num_large)
-        draw_small(column_bits, *common)
+        num_small, num_large = np.zeros((2, 1), dtype=np.int32)
+        common = (*vertices, mesh.triangles, cull_back_faces, id_bits, self._keys, self._small, num_small)
+        draw_tiny(column_bits, *common)
+        if num_small[0] > 0:
+            draw_small(*common, self._large, num_large)
         if num_large[0] > 0:
-            draw_large(*common)
+            draw_large(*common[:-2], self._large, num_large)
         rows = (self._first_columns, self._row_counts)
         resolve(self._keys, id_bits, self.triangle_id_buffer, *rows)
         row_ends = np.cumsum(self._row_counts)
@@ -100,7 +107,7 @@ class TriangleRasterizer:
 
 
 @ti.kernel
-def draw_small(
+def draw_tiny(
     column_bits: ti.i32,
     positions: ti.types.ndarray(dtype=Vertex, ndim=1),
     first_pixels: ti.types.ndarray(dtype=ti.u32, ndim=1),
@@ -108,14 +115,15 @@ def draw_small(
     cull_back_faces: ti.i32,
     id_bits: ti.i32,
     keys: ti.types.ndarray(dtype=ti.u64, ndim=2),
-    large: ti.types.ndarray(dtype=ti.i32, ndim=1),
-    num_large: ti.types.ndarray(dtype=ti.i32, ndim=1),
+    small: ti.types.ndarray(dtype=ti.i32, ndim=1),
+    num_small: ti.types.ndarray(dtype=ti.i32, ndim=1),
 ):
-    """Draw the triangles whose bounding box is small; list the others in ``large`` and count them in ``num_large``.
+    """Draw the triangles whose box has up to 2 x 2 pixels; list in ``small`` what is larger, and count it.
 
     Most triangles of a fine mesh have one pixel in their box or none. Which, is chance, and a processor that guesses
-    wrong loses more time than the arithmetic takes. So each step goes over a block of triangles without a branch and
-    lists what is left for the next one. What writes to no array but its own is compiled to vector instructions.
+    wrong loses more time than the arithmetic takes. So each step goes over a block of triangles or a batch of pixels
+    without a branch and lists what is left for the next one. What writes to no array but its own is compiled to vector
+    instructions.
     """
     num_triangles = triangles.shape[0]
     num_items = (num_triangles + ti.static(BLOCKS * BLOCK - 1)) // ti.static(BLOCKS * BLOCK)
@@ -126,14 +134,16 @@ def draw_small(
         one = ti.u32(1)
         shift = ti.cast(column_bits, ti.u32)
         mask = (one << shift) - one
-        # Of each triangle of a block: the first pixel of its box, and which of 2 x 2 pixels are in it, a bit each.
+        # Of each triangle of a block the first pixel of its box, and which of 2 x 2 pixels are in it, a bit each.
         corner = ti.Vector([0] * ti.static(BLOCK), ti.u32)
-        kind = ti.Vector([0] * ti.static(BLOCK), ti.i32)
-        # Pixels that triangles may cover, and the keys of those that they do.
-        candidate = ti.Vector([0] * ti.static(4 * BLOCK), ti.i32)
-        pixel = ti.Vector([0] * ti.static(4 * BLOCK), ti.u32)
-        key = ti.Vector([0] * ti.static(4 * BLOCK), ti.u64)
-        covered = ti.Vector([0] * ti.static(4 * BLOCK), ti.i32)
+        in_box = ti.Vector([0] * ti.static(BLOCK), ti.i32)
+        # Pixels in boxes, and whose they are.
+        pixel = ti.Vector([0] * ti.static(BATCH + 4 * BLOCK), ti.u32)
+        owner = ti.Vector([0] * ti.static(BATCH + 4 * BLOCK), ti.i32)
+        num_pixels = 0
+        # Of each pixel of a batch what its owner writes to it.
+        key = ti.Vector([0] * ti.static(BATCH), ti.u64)
+        listed = ti.Vector([0] * ti.static(max(BLOCK, BATCH)), ti.i32)
         for block in range(ti.static(BLOCKS)):
             first = (item // distance * ti.static(BLOCKS) + block) * ti.static(BLOCK)
             num = ti.min(ti.static(BLOCK), num_triangles - first)
@@ -141,73 +151,89 @@ def draw_small(
                 p = first_pixels[triangles[first + n][0]]
                 q = first_pixels[triangles[first + n][1]]
                 r = first_pixels[triangles[first + n][2]]
+                # The same box as bounding_box finds; like that it ends before the first centre that is not inside.
                 top = ti.min(p, q, r) >> shift
                 left = ti.min(p & mask, q & mask, r & mask)
                 rows = (ti.max(p, q, r) >> shift) - top
                 columns = ti.max(p & mask, q & mask, r & mask) - left
-                is_across = ti.max(p, q, r) == ti.u32(BEHIND)
+                bits = one | ((columns - one) << 1) | ((rows - one) << 2) | (((rows - one) & (columns - one)) << 3)
+                is_tiny = (rows <= 2) & (columns <= 2)
                 is_empty = (rows == 0) | (columns == 0)
-                is_small = (rows <= 2) & (columns <= 2)
-                in_box = one | ((columns - one) << 1) | ((rows - one) << 2) | (((columns - one) & (rows - one)) << 3)
+                is_cut = ti.max(p, q, r) == ti.u32(BEHIND)
                 corner[n] = (top << shift) | left
-                kind[n] = ti.select(is_small, ti.cast(in_box, ti.i32), ti.static(OTHER))
-                kind[n] = ti.select(is_across, ti.static(OTHER), ti.select(is_empty, 0, kind[n]))
-            num_candidates = 0
+                in_box[n] = ti.select(is_tiny, ti.cast(bits, ti.i32), ti.static(LARGER))
+                in_box[n] = ti.select(is_cut, ti.static(LARGER), ti.select(is_empty, 0, in_box[n]))
+            num_listed = 0
             for n in range(num):
-                candidate[num_candidates] = first + n
-                pixel[num_candidates] = corner[n]
-                num_candidates += kind[n] & 1
-                if kind[n] > 1:
-                    if kind[n] == ti.static(OTHER):
-                        draw_other(first + n, positions, first_pixels, triangles, cull_back_faces, id_bits, keys, large, num_large)
-                    else:
-                        for i in ti.static(range(1, 4)):
-                            candidate[num_candidates] = first + n
-                            pixel[num_candidates] = corner[n] + ((ti.u32(i >> 1) << shift) | ti.u32(i & 1))
-                            num_candidates += (kind[n] >> i) & 1
-            for m in range(num_candidates):
-                t = candidate[m]
-                row = ti.cast(pixel[m] >> shift, ti.i32)
-                column = ti.cast(pixel[m] & mask, ti.i32)
-                key[m] = key_at(corners_of(positions, triangles, t), row, column, cull_back_faces, t, id_bits)
-            num_covered = 0
-            for m in range(num_candidates):
-                covered[num_covered] = m
-                num_covered += ti.cast(key[m] > 0, ti.i32)
-            for m in range(num_covered):
-                row = ti.cast(pixel[covered[m]] >> shift, ti.i32)
-                column = ti.cast(pixel[covered[m]] & mask, ti.i32)
-                if key[covered[m]] > keys[row, column]:
-                    ti.atomic_max(keys[row, column], key[covered[m]])
+                pixel[num_pixels] = corner[n]
+                owner[num_pixels] = first + n
+                num_pixels += in_box[n] & 1
+                listed[num_listed] = n
+                num_listed += ti.cast(in_box[n] > 1, ti.i32)
+            for m in range(num_listed):
+                n = listed[m]
+                if in_box[n] == ti.static(LARGER):
+                    small[ti.atomic_add(num_small[0], 1)] = first + n
+                else:
+                    for i in ti.static(range(1, 4)):
+                        pixel[num_pixels] = corner[n] + ((ti.u32(i >> 1) << shift) | ti.u32(i & 1))
+                        owner[num_pixels] = first + n
+                        num_pixels += (in_box[n] >> i) & 1
+            # Batches are full, but for the last one.
+            least = ti.select(block < ti.static(BLOCKS - 1), ti.static(BATCH), 1)
+            while num_pixels >= least:
+                count = ti.min(num_pixels, ti.static(BATCH))
+                num_pixels -= count
+                for m in range(ti.static(BATCH)):
+                    t = owner[num_pixels + m]
+                    row = ti.cast(pixel[num_pixels + m] >> shift, ti.i32)
+                    column = ti.cast(pixel[num_pixels + m] & mask, ti.i32)
+                    key_here = key_at(corners_of(positions, triangles, t), row, column, cull_back_faces, t, id_bits)
+                    key[m] = ti.select(m < count, key_here, ti.cast(0, ti.u64))
+                num_listed = 0
+                for m in range(ti.static(BATCH)):
+                    listed[num_listed] = m
+                    num_listed += ti.cast(key[m] > 0, ti.i32)
+                for m in range(num_listed):
+                    row = ti.cast(pixel[num_pixels + listed[m]] >> shift, ti.i32)
+                    column = ti.cast(pixel[num_pixels + listed[m]] & mask, ti.i32)
+                    if key[listed[m]] > keys[row, column]:
+                        ti.atomic_max(keys[row, column], key[listed[m]])
 
 
-@ti.func
-def draw_other(
-    t,
-    positions: ti.template(),
-    first_pixels: ti.template(),
-    triangles: ti.template(),
-    cull_back_faces,
-    id_bits,
-    keys: ti.template(),
-    large: ti.template(),
-    num_large: ti.template(),
+@ti.kernel
+def draw_small(
+    positions: ti.types.ndarray(dtype=Vertex, ndim=1),
+    first_pixels: ti.types.ndarray(dtype=ti.u32, ndim=1),
+    triangles: ti.types.ndarray(dtype=Corners, ndim=1),
+    cull_back_faces: ti.i32,
+    id_bits: ti.i32,
+    keys: ti.types.ndarray(dtype=ti.u64, ndim=2),
+    small: ti.types.ndarray(dtype=ti.i32, ndim=1),
+    num_small: ti.types.ndarray(dtype=ti.i32, ndim=1),
+    large: ti.types.ndarray(dtype=ti.i32, ndim=1),
+    num_large: ti.types.ndarray(dtype=ti.i32, ndim=1),
 ):
-    """Draw a triangle row by row, or list it if it is large."""
-    is_large = False
-    for part in range(num_parts(first_pixels, triangles, t)):
-        triangle = part_of(positions, first_pixels, triangles, t, part)
-        box = bounding_box(triangle, keys.shape[0], keys.shape[1])
-        rows = box.end_row - box.first_row
-        columns = box.end_column - box.first_column
-        if rows > 0 and columns > 0 and (cull_back_faces == 0 or signed_area(triangle) < 0.0):
-            # rows * columns could overflow an int.
-            if columns <= ti.static(LARGE) // rows:
-                draw_rows(triangle, box, t, id_bits, keys, True)
-            else:
-                is_large = True
-    if is_large:
-        large[ti.atomic_add(num_large[0], 1)] = t
+    """Draw the triangles that :func:`draw_tiny` has listed, unless they are large; list those in ``large``."""
+    distance = spread(num_small[0])
+    for item in range(num_small[0] * distance):
+        if item % distance != 0:
+            continue
+        t = small[item // distance]
+        is_large = False
+        for part in range(num_parts(first_pixels, triangles, t)):
+            triangle = part_of(positions, first_pixels, triangles, t, part)
+            box = bounding_box(triangle, keys.shape[0], keys.shape[1])
+            rows = box.end_row - box.first_row
+            columns = box.end_column - box.first_column
+            if rows > 0 and columns > 0 and (cull_back_faces == 0 or signed_area(triangle) < 0.0):
+                # rows * columns could overflow an int.
+                if columns <= ti.static(LARGE) // rows:
+                    draw_rows(triangle, box, t, id_bits, keys, True)
+                else:
+                    is_large = True
+        if is_large:
+            large[ti.atomic_add(num_large[0], 1)] = t
 
 
 @ti.kernel
@@ -221,7 +247,7 @@ def draw_large(
     large: ti.types.ndarray(dtype=ti.i32, ndim=1),
     num_large: ti.types.ndarray(dtype=ti.i32, ndim=1),
 ):
-    """Draw the triangles that :func:`draw_small` has listed: one thread a tile, so that no two write to a pixel."""
+    """Draw what :func:`draw_small` has listed, one thread a tile, so that no two write to a pixel."""
     height = keys.shape[0]
     width = keys.shape[1]
     tiles_in_row = (width + ti.static(TILE[1] - 1)) // ti.static(TILE[1])
