@@ -4,7 +4,7 @@ import taichi as ti
 
 from tdr.stages.edges import Pixel, Triangle, first_centre
 
-# Vertices that are computed together, in vector instructions, and what one iteration of a thread computes.
+# Vertices that are computed together, in vector instructions, and how many blocks of them a thread takes at once.
 BLOCK = 16
 BLOCKS = 64
 # What stands in place of the first pixel of a vertex behind the near plane.
@@ -22,7 +22,8 @@ def spread(count):
     """How far apart those ``count`` iterations of a loop are to lie that do something, so that all threads get some.
 
     Taichi gives each thread of a CPU one part of a loop, of at least 512 iterations, however long each of them takes,
-    and ``loop_config`` has no say in it. On a GPU each iteration is a thread's.
+    and ``loop_config`` has no say in it. The idle iterations between cost next to nothing, and there are none where
+    there is enough to do. On a GPU each iteration is a thread's.
     """
     distance = 1
     if ti.static(ti.lang.impl.current_cfg().arch in (ti.x64, ti.arm64)):
@@ -83,14 +84,14 @@ def project_vertices(
             for n in range(num):
                 clip = camera.view_to_clip(linear @ vertices[first + n] + shift, extent, aspect, near, far)
                 w[n] = clip[3]
-                is_behind = clip[2] + clip[3] < 0.0
-                inverse = ti.select(is_behind, 1.0, 1.0 / clip[3])
+                is_in_front = clip[2] + clip[3] >= 0.0
+                inverse = ti.select(is_in_front, 1.0 / clip[3], 1.0)
                 x[n] = 0.5 * (clip[3] + clip[0]) * width * inverse
                 y[n] = 0.5 * (clip[3] - clip[1]) * height * inverse
                 depth[n] = (clip[3] - clip[2]) * inverse
                 row = ti.cast(first_centre(y[n], height), ti.u32)
                 column = ti.cast(first_centre(x[n], width), ti.u32)
-                pixel[n] = ti.select(is_behind, ti.u32(BEHIND), (row << ti.cast(column_bits, ti.u32)) | column)
+                pixel[n] = ti.select(is_in_front, (row << ti.cast(column_bits, ti.u32)) | column, ti.u32(BEHIND))
             for n in range(num):
                 positions[first + n] = Vertex(x[n], y[n], depth[n], w[n])
                 first_pixels[first + n] = pixel[n]

@@ -91,13 +91,14 @@ class TriangleRasterizer:
         column_bits = width.bit_length()
         project_vertices(mesh.vertices, model, rotations, view, camera, height, width, column_bits, *vertices)
         id_bits = mesh.num_triangles.bit_length()
+        common = (*vertices, mesh.triangles, cull_back_faces, id_bits, self._keys)
         num_small, num_large = np.zeros((2, 1), dtype=np.int32)
-        common = (*vertices, mesh.triangles, cull_back_faces, id_bits, self._keys, self._small, num_small)
-        draw_tiny(column_bits, *common)
+        small, large = (self._small, num_small), (self._large, num_large)
+        draw_tiny(column_bits, *common, *small)
         if num_small[0] > 0:
-            draw_small(*common, self._large, num_large)
+            draw_small(*common, *small, *large)
         if num_large[0] > 0:
-            draw_large(*common[:-2], self._large, num_large)
+            draw_large(*common, *large)
         rows = (self._first_columns, self._row_counts)
         resolve(self._keys, id_bits, self.triangle_id_buffer, *rows)
         row_ends = np.cumsum(self._row_counts)
@@ -137,11 +138,11 @@ def draw_tiny(
         # Of each triangle of a block the first pixel of its box, and which of 2 x 2 pixels are in it, a bit each.
         corner = ti.Vector([0] * ti.static(BLOCK), ti.u32)
         in_box = ti.Vector([0] * ti.static(BLOCK), ti.i32)
-        # Pixels in boxes, and whose they are.
+        # The pixels of such boxes that wait for being drawn, and whose they are.
         pixel = ti.Vector([0] * ti.static(BATCH + 4 * BLOCK), ti.u32)
         owner = ti.Vector([0] * ti.static(BATCH + 4 * BLOCK), ti.i32)
         num_pixels = 0
-        # Of each pixel of a batch what its owner writes to it.
+        # What the owners of a batch of pixels write there.
         key = ti.Vector([0] * ti.static(BATCH), ti.u64)
         listed = ti.Vector([0] * ti.static(max(BLOCK, BATCH)), ti.i32)
         for block in range(ti.static(BLOCKS)):
@@ -151,15 +152,17 @@ def draw_tiny(
                 p = first_pixels[triangles[first + n][0]]
                 q = first_pixels[triangles[first + n][1]]
                 r = first_pixels[triangles[first + n][2]]
-                # The same box as bounding_box finds; like that it ends before the first centre that is not inside.
-                top = ti.min(p, q, r) >> shift
+                # The same box as bounding_box finds: what rounds each of three numbers up rounds the largest up, too.
+                lowest = ti.min(p, q, r)
+                highest = ti.max(p, q, r)
+                top = lowest >> shift
                 left = ti.min(p & mask, q & mask, r & mask)
-                rows = (ti.max(p, q, r) >> shift) - top
+                rows = (highest >> shift) - top
                 columns = ti.max(p & mask, q & mask, r & mask) - left
                 bits = one | ((columns - one) << 1) | ((rows - one) << 2) | (((rows - one) & (columns - one)) << 3)
                 is_tiny = (rows <= 2) & (columns <= 2)
                 is_empty = (rows == 0) | (columns == 0)
-                is_cut = ti.max(p, q, r) == ti.u32(BEHIND)
+                is_cut = (highest == ti.u32(BEHIND)) & (lowest != ti.u32(BEHIND))
                 corner[n] = (top << shift) | left
                 in_box[n] = ti.select(is_tiny, ti.cast(bits, ti.i32), ti.static(LARGER))
                 in_box[n] = ti.select(is_cut, ti.static(LARGER), ti.select(is_empty, 0, in_box[n]))
@@ -179,7 +182,7 @@ def draw_tiny(
                         pixel[num_pixels] = corner[n] + ((ti.u32(i >> 1) << shift) | ti.u32(i & 1))
                         owner[num_pixels] = first + n
                         num_pixels += (in_box[n] >> i) & 1
-            # Batches are full, but for the last one.
+            # All batches are full but the last.
             least = ti.select(block < ti.static(BLOCKS - 1), ti.static(BATCH), 1)
             while num_pixels >= least:
                 count = ti.min(num_pixels, ti.static(BATCH))
