@@ -27,6 +27,10 @@ LARGE = 4096
 TILE = (16, 1024)
 
 
+# Columns of a row, from the first to before the end.
+Span = ti.types.vector(2, ti.i32)
+
+
 class TriangleRasterizer:
     """Finds the triangle that each pixel sees.
 
@@ -53,8 +57,7 @@ class TriangleRasterizer:
         self.pixels = np.empty(0, dtype=np.int32)
         self.triangle_ids = np.empty(0, dtype=np.int32)
         self._keys = np.zeros((height, width), dtype=np.uint64)
-        self._first_columns = np.empty(height, dtype=np.int32)
-        self._row_counts = np.zeros(height, dtype=np.int64)
+        self._spans = np.zeros((height, 2), dtype=np.int32)
         self._positions = np.empty((0, 4))
         self._first_pixels = np.empty(0, dtype=np.uint32)
         self._small = np.empty(0, dtype=np.int32)
@@ -99,12 +102,14 @@ class TriangleRasterizer:
             draw_small(*common, *small, *large)
         if num_large[0] > 0:
             draw_large(*common, *large)
-        rows = (self._first_columns, self._row_counts)
-        resolve(self._keys, id_bits, self.triangle_id_buffer, *rows)
-        row_ends = np.cumsum(self._row_counts)
-        self.pixels = np.empty(int(row_ends[-1]), dtype=np.int32)
+        spans, row_starts = np.empty((height, 2), dtype=np.int32), np.zeros(height + 1, dtype=np.int64)
+        count_covered(self._keys, spans, row_starts[1:])
+        np.cumsum(row_starts, out=row_starts)
+        self.pixels = np.empty(int(row_starts[-1]), dtype=np.int32)
         self.triangle_ids = np.empty_like(self.pixels)
-        list_covered(self.triangle_id_buffer, *rows, row_ends, self.pixels, self.triangle_ids)
+        lists = (row_starts, self.pixels, self.triangle_ids)
+        resolve(self._keys, id_bits, self.triangle_id_buffer, self._spans, spans, *lists)
+        self._spans = spans
 
 
 @ti.kernel
@@ -283,14 +288,48 @@ def draw_large(
 
 
 @ti.kernel
+def count_covered(
+    keys: ti.types.ndarray(dtype=ti.u64, ndim=2),
+    spans: ti.types.ndarray(dtype=Span, ndim=1),
+    row_counts: ti.types.ndarray(dtype=ti.i64, ndim=1),
+):
+    """Count the covered pixels of each row, and find columns that they are between."""
+    width = keys.shape[1]
+    distance = spread(keys.shape[0])
+    for item in range(keys.shape[0] * distance):
+        if item % distance != 0:
+            continue
+        row = item // distance
+        covered = 0
+        span = Span(width, 0)
+        for run in range((width + ti.static(RUN - 1)) // ti.static(RUN)):
+            first = run * ti.static(RUN)
+            end = ti.min(first + ti.static(RUN), width)
+            in_run = 0
+            for column in range(first, end):
+                in_run += ti.cast(keys[row, column] > 0, ti.i32)
+            if in_run > 0:
+                covered += in_run
+                span = Span(ti.min(span[0], first), end)
+        spans[row] = span
+        row_counts[row] = ti.cast(covered, ti.i64)
+
+
+@ti.kernel
 def resolve(
     keys: ti.types.ndarray(dtype=ti.u64, ndim=2),
     id_bits: ti.i32,
     triangle_id: ti.types.ndarray(dtype=ti.i32, ndim=2),
-    first_columns: ti.types.ndarray(dtype=ti.i32, ndim=1),
-    row_counts: ti.types.ndarray(dtype=ti.i64, ndim=1),
+    spans_before: ti.types.ndarray(dtype=Span, ndim=1),
+    spans: ti.types.ndarray(dtype=Span, ndim=1),
+    row_starts: ti.types.ndarray(dtype=ti.i64, ndim=1),
+    pixels: ti.types.ndarray(dtype=ti.i32, ndim=1),
+    triangle_ids: ti.types.ndarray(dtype=ti.i32, ndim=1),
 ):
-    """Turn keys into ids, count the covered pixels of each row and find the first, and clear the keys."""
+    """Turn keys into ids, list the covered pixels row by row with what they see, and clear the keys.
+
+    Nothing is written where the background was background before.
+    """
     width = keys.shape[1]
     distance = spread(keys.shape[0])
     for item in range(keys.shape[0] * distance):
@@ -298,50 +337,15 @@ def resolve(
             continue
         row = item // distance
         mask = (ti.cast(1, ti.u64) << ti.cast(id_bits, ti.u64)) - ti.cast(1, ti.u64)
-        covered = 0
-        first_column = width
-        for run in range((width + ti.static(RUN - 1)) // ti.static(RUN)):
-            first = run * ti.static(RUN)
-            end = ti.min(first + ti.static(RUN), width)
-            # Most runs are background and were it before; nothing is written there.
-            num_changed = 0
-            for column in range(first, end):
-                num_changed += ti.cast((keys[row, column] > 0) | (triangle_id[row, column] >= 0), ti.i32)
-            if num_changed > 0:
-                for column in range(first, end):
-                    key = keys[row, column]
-                    triangle_id[row, column] = ti.cast(key & mask, ti.i32) - 1
-                    if key > 0:
-                        keys[row, column] = ti.cast(0, ti.u64)
-                        covered += 1
-                        first_column = ti.min(first_column, column)
-        first_columns[row] = first_column
-        row_counts[row] = ti.cast(covered, ti.i64)
-
-
-@ti.kernel
-def list_covered(
-    triangle_id: ti.types.ndarray(dtype=ti.i32, ndim=2),
-    first_columns: ti.types.ndarray(dtype=ti.i32, ndim=1),
-    row_counts: ti.types.ndarray(dtype=ti.i64, ndim=1),
-    row_ends: ti.types.ndarray(dtype=ti.i64, ndim=1),
-    pixels: ti.types.ndarray(dtype=ti.i32, ndim=1),
-    triangle_ids: ti.types.ndarray(dtype=ti.i32, ndim=1),
-):
-    """List the covered pixels and what they see, row by row."""
-    width = triangle_id.shape[1]
-    distance = spread(triangle_id.shape[0])
-    for item in range(triangle_id.shape[0] * distance):
-        if item % distance != 0:
-            continue
-        row = item // distance
-        end = ti.cast(row_ends[row], ti.i32)
-        n = end - ti.cast(row_counts[row], ti.i32)
-        column = first_columns[row]
-        while n < end:
-            t = triangle_id[row, column]
-            if t >= 0:
+        for column in range(spans_before[row][0], spans_before[row][1]):
+            triangle_id[row, column] = -1
+        n = ti.cast(row_starts[row], ti.i32)
+        for column in range(spans[row][0], spans[row][1]):
+            key = keys[row, column]
+            if key > 0:
+                t = ti.cast(key & mask, ti.i32) - 1
+                triangle_id[row, column] = t
                 pixels[n] = row * width + column
                 triangle_ids[n] = t
+                keys[row, column] = ti.cast(0, ti.u64)
                 n += 1
-            column += 1
