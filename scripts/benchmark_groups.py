@@ -159,7 +159,8 @@ def triangles(suite: Suite) -> Iterator[Result]:
 
     def against_embree() -> tuple[list[float], str]:
         with Worker(many, suite.cache) as worker:
-            ours, embree = interleave([worker.timer("visibility"), worker.timer("embree")], REPEATS)
+            timers = [worker.timer(what, again=True) for what in ("visibility", "embree")]
+            ours, embree = interleave(timers, REPEATS)
             note = f"{medians(ours, embree)}; other ids at {worker.ask('ids_differ', 'embree')} pixels"
         return quotients(ours, embree), note
 

@@ -102,8 +102,11 @@ class TriangleRasterizer:
             draw_small(*common, *small, *large)
         if num_large[0] > 0:
             draw_large(*common, *large)
-        spans, row_starts = np.empty((height, 2), dtype=np.int32), np.zeros(height + 1, dtype=np.int64)
-        count_covered(self._keys, spans, row_starts[1:])
+        spans, row_starts = np.zeros((height, 2), dtype=np.int32), np.zeros(height + 1, dtype=np.int64)
+        lowest, highest = int(self._first_pixels.min()), int(self._first_pixels.max())
+        # Where the near plane cuts a triangle, it may reach rows that no vertex is in.
+        first_row, end_row = (0, height) if highest == BEHIND else (lowest >> column_bits, highest >> column_bits)
+        count_covered(first_row, end_row, self._keys, spans, row_starts[1:])
         np.cumsum(row_starts, out=row_starts)
         self.pixels = np.empty(int(row_starts[-1]), dtype=np.int32)
         self.triangle_ids = np.empty_like(self.pixels)
@@ -289,17 +292,19 @@ def draw_large(
 
 @ti.kernel
 def count_covered(
+    first_row: ti.i32,
+    end_row: ti.i32,
     keys: ti.types.ndarray(dtype=ti.u64, ndim=2),
     spans: ti.types.ndarray(dtype=Span, ndim=1),
     row_counts: ti.types.ndarray(dtype=ti.i64, ndim=1),
 ):
-    """Count the covered pixels of each row, and find columns that they are between."""
+    """Count the covered pixels of each of some rows, and find columns that they are between."""
     width = keys.shape[1]
-    distance = spread(keys.shape[0])
-    for item in range(keys.shape[0] * distance):
+    distance = spread(end_row - first_row)
+    for item in range((end_row - first_row) * distance):
         if item % distance != 0:
             continue
-        row = item // distance
+        row = first_row + item // distance
         covered = 0
         span = Span(width, 0)
         for run in range((width + ti.static(RUN - 1)) // ti.static(RUN)):
