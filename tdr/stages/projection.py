@@ -32,6 +32,12 @@ def spread(count):
     return distance
 
 
+def is_shared() -> bool:
+    """Whether several threads write to an array at the same time; one alone needs no atomic operations."""
+    config = ti.lang.impl.current_cfg()
+    return config.arch not in (ti.x64, ti.arm64) or config.cpu_max_num_threads > 1
+
+
 @ti.kernel
 def project_vertices(
     vertices: ti.types.ndarray(dtype=Point, ndim=1),

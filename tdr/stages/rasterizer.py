@@ -11,7 +11,17 @@ import taichi as ti
 from tdr.mesh import TriangleMesh
 from tdr.stages.camera import Camera
 from tdr.stages.edges import RUN, bounding_box, draw_rows, key_at, signed_area
-from tdr.stages.projection import BEHIND, Corners, Vertex, corners_of, num_parts, part_of, project_vertices, spread
+from tdr.stages.projection import (
+    BEHIND,
+    Corners,
+    Vertex,
+    corners_of,
+    is_shared,
+    num_parts,
+    part_of,
+    project_vertices,
+    spread,
+)
 
 # Triangles whose boxes are found together, and pixels in which they are drawn together, both in vector instructions.
 # More are hardly faster, and take long to compile.
@@ -209,7 +219,10 @@ def draw_tiny(
                     row = ti.cast(pixel[num_pixels + listed[m]] >> shift, ti.i32)
                     column = ti.cast(pixel[num_pixels + listed[m]] & mask, ti.i32)
                     if key[listed[m]] > keys[row, column]:
-                        ti.atomic_max(keys[row, column], key[listed[m]])
+                        if ti.static(is_shared()):
+                            ti.atomic_max(keys[row, column], key[listed[m]])
+                        else:
+                            keys[row, column] = key[listed[m]]
 
 
 @ti.kernel
@@ -240,7 +253,7 @@ def draw_small(
             if rows > 0 and columns > 0 and (cull_back_faces == 0 or signed_area(triangle) < 0.0):
                 # rows * columns could overflow an int.
                 if columns <= ti.static(LARGE) // rows:
-                    draw_rows(triangle, box, t, id_bits, keys, True)
+                    draw_rows(triangle, box, t, id_bits, keys, ti.static(is_shared()))
                 else:
                     is_large = True
         if is_large:
