@@ -223,8 +223,9 @@ def _worst_lines(result: CheckResult) -> list[str]:
     worst = result.worst
     if worst is None or worst.worst is None:
         return ["nothing was compared"]
+    label = "farthest beyond its limit" if worst.excess > 1.0 else "nearest its limit"
     lines = [
-        f"nearest its limit: {worst.column.name}, {where(worst.worst)}",
+        f"{label}: {worst.column.name}, {where(worst.worst)}",
         both_values(worst.worst),
         deviation(worst, worst.worst),
     ]

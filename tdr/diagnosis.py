@@ -118,8 +118,13 @@ def _unchanged(entries: Entries, circumstances: Circumstances) -> str:
     zero = _zero_factors(entries.column, circumstances.values)
     here = f" (here 0: {', '.join(zero)})" if zero else ""
     size = entries.tested.size
-    everywhere = "its one entry is 0" if size == 1 else f"all {size} entries are 0"
+    everywhere = "its one entry is 0" if size == 1 else f"all {size:,} entries are 0"
     found = f"No pixel changes with it: {everywhere}, and so are the finite differences."
+    if entries.column.parameter.name == "light.direction":
+        light, component = entries.column.index
+        directions = circumstances.values.get(entries.column.parameter)
+        if directions is not None and 0.0 < abs(directions[light, component]) == np.linalg.norm(directions[light]):
+            return _finding(found, "the light travels that way, and the length of its direction does not matter")
     causes = (
         f"the shader does not read it, it is multiplied by 0{here}, clamped, changes the image by jumps alone (a "
         "comparison, floor, an integer), or nothing is lit"

@@ -18,7 +18,7 @@ from tdr.image_buffer import ImageBuffer
 from tdr.kernels import BAND, current_kernels
 from tdr.mesh import TriangleMesh
 from tdr.normals import NormalsEstimator
-from tdr.parameters import Parameter, Reads, columns_of, parameters_of
+from tdr.parameters import Parameter, columns_of, parameters_of
 from tdr.pixel import Layout
 from tdr.stages.camera import CAMERAS, Camera, PerspectiveCamera
 from tdr.stages.interpolator import TriangleAttributeInterpolator
@@ -72,10 +72,11 @@ class Pipeline:
         self.light_array = light_array or DirectionalLightArray()
         self.shader = shader or BlinnPhongShader()
         self.placement = placement or MeshConfig()
-        self.resolution = (height, width)
+        self._resolution = (height, width)
 
         self.kernels = current_kernels()
         self._epoch = backend.epoch()
+        self._is_rendered = False
         self._handed_over: tuple[npt.NDArray[np.generic], ...] = ()
         self.rasterizer = TriangleRasterizer(height, width)
         self.normals_estimator = NormalsEstimator(mesh, self.placement.shading)
@@ -91,6 +92,11 @@ class Pipeline:
         self.gradients = {p.name: np.zeros(p.shape(num_lights)) for p in self.parameters}
         self.gradients["light.direction"] = self.light_array.light_directions.array
         self.gradients["light.color"] = self.light_array.light_colors.array
+
+    @property
+    def resolution(self) -> tuple[int, int]:
+        """(height, width) in pixels; another one takes another pipeline."""
+        return self._resolution
 
     @classmethod
     def from_config(cls, config: Config, mesh: TriangleMesh) -> Pipeline:
@@ -220,6 +226,7 @@ class Pipeline:
                     self.kernels.shade(start, count, light, *arguments)
                 self.kernels.write_image(start, count, pixels, image)
         ti.sync()
+        self._is_rendered = True
 
     def hand_over(self) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.int32]]:
         """The image (H, W, 3) and the triangle ids (H, W) that were rendered last, which nothing changes from now on.
@@ -238,16 +245,18 @@ class Pipeline:
         The triangle that each pixel sees is held fixed.
 
         Args:
-            parameters: names; by default everything that shading reads, which leaves geometry alone and is cheapest.
+            parameters: names; by default all. The gradients of others stay as they are.
 
         Raises:
-            InputError: if a name is not known.
+            InputError: if a name is not known, or nothing has been rendered.
         """
         self._check_alive()
-        if parameters is None:
-            chosen = tuple(p for p in self.parameters if p.reads is Reads.SHADING)
-        else:
-            chosen = select_parameters(self.parameters, parameters)
+        if not self._is_rendered:
+            raise InputError(
+                "pipeline.forward() must come before pipeline.backward(); got none. "
+                "It also sets the cotangent to zero, so fill output_buffer.grad after it."
+            )
+        chosen = self.parameters if parameters is None else select_parameters(self.parameters, parameters)
         layout = self.layout(pulled_back=chosen)
         num_columns = len(columns_of(chosen, self.light_array.num_lights))
         bands = self.bands(max(1, _SUMMED // num_columns))

@@ -62,6 +62,14 @@ def test_nothing_depends_on_it(rng):
     assert "multiplied by 0," in finding
 
 
+def test_a_lights_direction_has_no_length(rng):
+    zero = np.zeros((N, 1))
+    entries = dataclasses.replace(column_entries(rng, zero, zero), column=columns_of([DIRECTION], 1)[2])
+    along, across = (circumstances(values={DIRECTION: np.array([d])}) for d in ([0.0, 0.0, -1.0], [0.0, -1.0, 0.0]))
+    assert "the light travels that way" in only(diagnose(entries, [entries], along))
+    assert "the shader does not read it" in only(diagnose(entries, [entries], across))
+
+
 def test_black_lights_are_named_together_or_by_the_light(rng):
     zero = np.zeros((N, 1))
     one_black = {LIGHT_COLOR: np.array([[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])}
