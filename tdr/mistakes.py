@@ -15,6 +15,8 @@ from tdr.errors import InputError
 
 _EXPECTED = (InputError, HydraException, OmegaConfBaseException, OSError, MemoryError)
 _NO_OPTION = "Config group override must be"  # a plain ValueError of Hydra's
+# The extra that each of Hydra's launchers comes with.
+_LAUNCHERS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
 _QUOTE = "Quote a value with spaces: 'light.direction=[[1, -1, -1]]'."
 
 
@@ -33,7 +35,9 @@ def explain(error: BaseException) -> str:
     """An error in the user's words: the key, what is allowed and what was given, on one or two lines."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
-        return f"{group} must be one of {', '.join(error.options)}; got {option!r}.{_nearest(option, error.options)}"
+        extra = _LAUNCHERS.get(option) if group == "hydra/launcher" else None
+        remedy = f' Run: pip install -e ".[{extra}]"' if extra else _nearest(option, error.options)
+        return f"{group} must be one of {', '.join(error.options)}; got {option!r}.{remedy}"
     if isinstance(error, OverrideParseException):
         return explain_argument(error.override, str(error))
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
@@ -49,7 +53,8 @@ def explain(error: BaseException) -> str:
     text = str(error)
     if text.startswith("Ambiguous value for argument"):
         # From one override with several values; Hydra's own advice is four lines long.
-        return f"{text.splitlines()[0][29:]} must have one value; got several. To sweep over them, add -m."
+        key = text.splitlines()[0][29:]
+        return f"{key} must have one value; got several. To sweep over them, add -m; a list has brackets."
     if "is not a subclass of" in text or text.startswith(_NO_OPTION):
         return "A config group must have one option; got none or several. --help lists the options."
     lines = [line.strip() for line in text.splitlines() if line.strip() and "See https" not in line]

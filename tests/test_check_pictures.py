@@ -83,7 +83,7 @@ class TestErrors:
         assert {"background", "not sampled", "excluded"} <= set(written)
         assert {
             "check failed (quick, f32): largest error",
-            "nearest its limit: mesh.rotation.x, row 3, column 5",
+            "farthest beyond its limit: mesh.rotation.x, row 3, column 5",
             f"{MINUS}0.5, reference {MINUS}0.75",
             f"0.12 of the largest entry (allowed 5e{MINUS}07)",
         } <= set(written)

@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.errors import MissingConfigException
 
 from tdr import launch
 from tdr.config import SCHEMAS, Config
@@ -100,6 +101,8 @@ def test_values_reach_the_settings():
         ("camera=null", ["A config group must have one option"]),
         ("mesh=[sphere,cube]", ["A config group must have one option"]),
         ("light=frontal,tilted", ["must have one value", "add -m"]),
+        ("jacobian.parameters=light.direction,shader.specular", ["must have one value", "a list has brackets"]),
+        ("jacobian.parameters=[light.directon]", ["Did you mean light.direction?"]),
         ("image.width", ["Each argument must have the form key=value", "got image.width."]),
         ("1]]", ["Each argument must have the form key=value", "got 1]]."]),
         ("image..width=3", ["Each argument must have the form key=value", "got image..width=3."]),
@@ -128,3 +131,9 @@ def test_errors_that_are_not_the_users_leave_a_trace(capsys, monkeypatch):
     monkeypatch.setenv("TDR_FULL_ERROR", "1")
     launch.report(InputError("x"))
     assert "tdr.errors.InputError: x" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("option", "extra"), [("joblib", "joblib"), ("submitit_slurm", "slurm"), ("ray", "ray")])
+def test_a_launcher_that_is_not_installed(option, extra):
+    error = MissingConfigException("not found", f"hydra/launcher/{option}", ["basic"])
+    assert explain(error) == f"hydra/launcher must be one of basic; got '{option}'. Run: pip install -e \".[{extra}]\""

@@ -9,6 +9,7 @@ images can be asked for. Ranges are checked on construction (``__post_init__``),
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -169,7 +170,11 @@ def select_parameters(known: Sequence[Parameter], names: Sequence[str] | str) ->
     listed = ", ".join(parameter.name for parameter in known)
     for i, name in enumerate(names):
         if not any(parameter.name == name for parameter in known):
-            raise InputError(f"jacobian.parameters must name parameters of this scene; got {name!r}. Known: {listed}.")
+            close = difflib.get_close_matches(name, [parameter.name for parameter in known], n=1)
+            raise InputError(
+                f"jacobian.parameters must name parameters of this scene; got {name!r}. Known: {listed}."
+                + (f" Did you mean {close[0]}?" if close else "")
+            )
         if name in names[:i]:
             raise InputError(f"jacobian.parameters must name each parameter once; got {name!r} twice.")
     return tuple(parameter for parameter in known if parameter.name in names)
