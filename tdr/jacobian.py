@@ -228,11 +228,11 @@ class _Entries:
         rows = pixels // np.int32(max(width, 1))
         return cls(memory.reshape(-1), stride, values, rows, pixels - rows * np.int32(width))
 
-    def places(self, channel: int) -> npt.NDArray[np.int32]:
-        """Where in ``memory`` the entries of the first column and of a cotangent are, (N,)."""
+    def places(self, channel: int, start: int, count: int) -> npt.NDArray[np.int32]:
+        """Where in ``memory`` the entries of the first column and of a cotangent are, for so many covered pixels."""
         num_columns, num_channels = self.values.shape[1], self.values.shape[3]
-        first = self.rows * np.int32(num_columns * self.stride)
-        return np.asarray(first + self.offsets * np.int32(num_channels) + np.int32(channel))
+        first = self.rows[start : start + count] * np.int32(num_columns * self.stride)
+        return np.asarray(first + self.offsets[start : start + count] * np.int32(num_channels) + np.int32(channel))
 
 
 # Each of the following writes the derivatives of the pipeline's covered pixels.
@@ -249,7 +249,8 @@ def _fill_batched(
     passes = [(channel, *band) for channel in range(len(cotangents)) for band in pipeline.bands()]
     for channel, start, count in track(passes, "reverse passes"):
         pipeline.kernels.seed(count, backend.array(cotangents[channel]))
-        pipeline.pull_back(start, count, layout, entries.places(channel), entries.stride, entries.memory)
+        places = entries.places(channel, start, count)
+        pipeline.pull_back(start, count, layout, places, entries.stride, entries.memory)
     ti.sync()
 
 

@@ -210,7 +210,6 @@ class PixelKernels(PullBackFunctions):
     @ti.kernel
     def write_light(
         self,
-        start: ti.i32,
         count: ti.i32,
         light: ti.i32,
         places: ti.types.ndarray(dtype=ti.i32, ndim=1),
@@ -223,10 +222,9 @@ class PixelKernels(PullBackFunctions):
         """Write the columns of one light's own parameters, and clear their slots for the next light.
 
         Args:
-            start: the band's first entry in the list of covered pixels.
-            count: its length.
+            count: the band's length.
             light: the light that the last reverse pass went through.
-            places: where in the first column the covered pixels' derivatives go.
+            places: (count,) where in the first column the band's derivatives go.
             num_lights: how many there are.
             stride: how far it is from a column to the next, parameter by parameter, and light by light where each has
                 its own.
@@ -235,7 +233,7 @@ class PixelKernels(PullBackFunctions):
             layout: what the reverse passes led to.
         """
         for k in range(count):
-            place = places[start + k]
+            place = places[k]
             if ti.static("light.to_light" in layout.slots):
                 direction = self.read(values, light, layout, "light.direction")
                 cotangent = -tangential(self.take(k, "light.to_light"), direction)
@@ -268,7 +266,7 @@ class PixelKernels(PullBackFunctions):
     ):
         """Write the columns of what all lights have in common, and clear its slots: :meth:`write_light`."""
         for k in range(count):
-            place = places[start + k]
+            place = places[k]
             for name in ti.static(layout.constants):
                 if ti.static(name in layout.slots):
                     self.write(self.take(k, name), place, 0, num_lights, stride, columns, layout, name)

@@ -261,13 +261,13 @@ class Pipeline:
         num_columns = len(columns_of(chosen, self.light_array.num_lights))
         bands = self.bands(max(1, _SUMMED // num_columns))
         longest = bands[0][1]
-        places = np.arange(len(self.rasterizer.pixels), dtype=np.int32) % np.int32(max(longest, 1))
+        places = np.arange(longest, dtype=np.int32)
         columns = np.empty((num_columns, longest))
         gradient = np.zeros(num_columns)
         cotangents = self.output_buffer.grad.reshape(-1, 3)
         for start, count in bands:
             self.kernels.seed_from(start, count, self.rasterizer.pixels, cotangents)
-            self.pull_back(start, count, layout, places, longest, columns.reshape(-1))
+            self.pull_back(start, count, layout, places[:count], longest, columns.reshape(-1))
             gradient += columns[:, :count].sum(axis=1)
         first = 0
         for parameter in chosen:
@@ -296,7 +296,7 @@ class Pipeline:
             start: the band's first entry in the list of covered pixels.
             count: its length.
             layout: what the passes lead to.
-            places: (covered pixels,) where in the first column the derivatives go.
+            places: (count,) where in the first column the band's derivatives go.
             stride: how far it is from a column to the next; they are in the order of ``parameters``.
             columns: written.
         """
@@ -308,7 +308,7 @@ class Pipeline:
                 with explained(self.shader):
                     self.kernels.shade.grad(start, count, light, *shading)
                 if layout.leads_to(per_light=True):
-                    self.kernels.write_light(start, count, light, *targets, *shading[-2:])
+                    self.kernels.write_light(count, light, *targets, *shading[-2:])
             if layout.leads_to(per_light=False):
                 surface = (self.rasterizer.triangle_ids, *self.interpolator.attributes)
                 self.kernels.write_common(start, count, *targets, *surface, *shading)

@@ -97,9 +97,9 @@ def spoiled(change):
             changed = change(images.reshape(len(named), -1), light, rows * stride + place).reshape(images.shape)
             np.moveaxis(columns.reshape(-1, len(named), stride), 1, 0)[written] = changed[written]
 
-        def write_light(start, count, light, places, num_lights, stride, columns, values, layout):
+        def write_light(count, light, places, num_lights, stride, columns, values, layout):
             def write(right):
-                kernels.write_light(start, count, light, places, num_lights, stride, right, values, layout)
+                kernels.write_light(count, light, places, num_lights, stride, right, values, layout)
 
             spoil(write, light, light, places, num_lights, stride, columns, layout)
 
