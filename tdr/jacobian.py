@@ -16,6 +16,7 @@ from tdr.errors import InputError, check_choice
 from tdr.evaluation import PixelSample, SceneValues
 from tdr.finite_difference import differences, scales
 from tdr.jacobian_images import JacobianImages
+from tdr.kept_memory import KeptMemory
 from tdr.mesh import TriangleMesh
 from tdr.parameters import Parameter, columns_of
 from tdr.pipeline import Pipeline
@@ -92,7 +93,9 @@ def differentiate(pipeline: Pipeline, settings: JacobianConfig, track: Track = s
     cotangents = settings.cotangents()
     num_lights = pipeline.light_array.num_lights
     height, width = pipeline.resolution
-    entries = _Entries.of(pipeline.rasterizer.pixels, (height, width), len(columns_of(chosen, num_lights)), cotangents)
+    num_columns = len(columns_of(chosen, num_lights))
+    pixels, kept = pipeline.rasterizer.pixels, pipeline.jacobian_memory
+    entries = _Entries.of(pixels, (height, width), num_columns, cotangents, kept)
     _FILL[settings.method](pipeline, chosen, cotangents, entries, track)
     values = {}
     first = 0
@@ -207,6 +210,7 @@ class _Entries:
         shape: tuple[int, int],
         num_columns: int,
         cotangents: npt.NDArray[np.float64],
+        kept: KeptMemory | None = None,
     ) -> _Entries:
         """Zeros, for pixels (N,), given as row * width + column, of images of a shape, (height, width).
 
@@ -223,9 +227,9 @@ class _Entries:
                 f"The entries of Jacobian images must be at most {_MOST_ENTRIES:,} at a time; got "
                 f"{height * num_columns * stride:,}. Ask for fewer pixels or parameters, or set jacobian.memory_limit."
             )
-        memory = np.zeros((height, num_columns, stride), dtype)
-        values = memory[:, :, :used].reshape(height, num_columns, width, len(cotangents))
         rows = pixels // np.int32(max(width, 1))
+        memory = (kept or KeptMemory()).zeros((height, num_columns, stride), dtype, rows, pixels)
+        values = memory[:, :, :used].reshape(height, num_columns, width, len(cotangents))
         return cls(memory.reshape(-1), stride, values, rows, pixels - rows * np.int32(width))
 
     def places(self, channel: int, start: int, count: int) -> npt.NDArray[np.int32]:

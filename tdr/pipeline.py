@@ -15,6 +15,7 @@ from tdr.backend import ti
 from tdr.config import Config, ImageConfig, MeshConfig, select_parameters
 from tdr.errors import InputError
 from tdr.image_buffer import ImageBuffer
+from tdr.kept_memory import KeptMemory
 from tdr.kernels import BAND, current_kernels
 from tdr.mesh import TriangleMesh
 from tdr.normals import NormalsEstimator
@@ -49,6 +50,7 @@ class Pipeline:
         interpolator: holds the G-buffer of the covered pixels.
         normals_estimator: the mesh's normals.
         output_buffer: the image and its cotangent.
+        jacobian_memory: where Jacobian images are written to.
         parameters: every parameter that the scene can be differentiated with respect to.
         gradients: parameter name -> float64 array of the parameter's shape, what :meth:`backward` adds up.
 
@@ -82,6 +84,7 @@ class Pipeline:
         self.normals_estimator = NormalsEstimator(mesh, self.placement.shading)
         self.interpolator = TriangleAttributeInterpolator(mesh, self.normals_estimator)
         self.output_buffer = ImageBuffer(height, width)
+        self.jacobian_memory = KeptMemory()
         self.parameters: tuple[Parameter, ...] = (
             *parameters_of("light", self.light_array.settings),
             *parameters_of("shader", self.shader.settings),

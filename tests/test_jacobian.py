@@ -9,7 +9,9 @@ from taichi.lang import impl
 
 import tdr
 from tdr import backend
+from tdr.config import JacobianConfig
 from tdr.errors import InputError
+from tdr.jacobian import differentiate
 from tdr.parameters import Reads, columns_of
 
 BOTH = [("perspective", "blinn_phong"), ("orthographic", "lambertian")]
@@ -120,6 +122,36 @@ def test_the_result_stays_when_the_pipeline_goes_on():
     pipeline.forward()
     np.testing.assert_array_equal(jacobian.image, image)
     np.testing.assert_array_equal(jacobian.triangle_id, ids)
+
+
+@pytest.mark.usefixtures("precision")
+def test_memory_is_used_again_when_nobody_looks_at_it():
+    def differentiated(pipeline):
+        pipeline.forward()
+        return differentiate(pipeline, JacobianConfig(parameters="all"))
+
+    def moved():
+        pipeline = pipeline_of()
+        pipeline.placement.translation = [0.3, 0.1, 0.2]
+        return pipeline
+
+    def address(images):
+        return images["light.direction"].__array_interface__["data"][0]
+
+    pipeline, expected = pipeline_of(), differentiated(moved())
+    images = differentiated(pipeline)
+    before = address(images)
+    view, kept = images["mesh.scale"][2:5], images["mesh.scale"][2:5].copy()
+    del images
+    images = differentiated(pipeline)
+    assert address(images) != before, "a view of the first images is still there"
+    np.testing.assert_array_equal(view, kept)
+    before = address(images)
+    del images
+    pipeline.placement.translation = [0.3, 0.1, 0.2]
+    images = differentiated(pipeline)
+    assert address(images) == before
+    assert_equal(images, expected)
 
 
 @pytest.mark.usefixtures("f64")
