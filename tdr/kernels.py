@@ -41,13 +41,15 @@ class PixelKernels(PullBackFunctions):
     Attributes:
         radiance: (BAND,) linear RGB of the band's pixels.
         slots: input of the shader -> (BAND,) perturbations, one a pixel. Their gradients are zero between reverse
-            passes.
+            passes,
+        has_leftovers: unless one was broken off.
     """
 
     def __init__(self) -> None:
         self.radiance = ti.Vector.field(3, float, BAND, needs_grad=True)
         self.perturbations: dict[str, ti.MatrixField] = {}
         self.slots: dict[str, ti.MatrixField] = {}
+        self.has_leftovers = False
 
     def allocate(self, layout: Layout) -> None:
         """Make the slots that a layout needs and that are not there yet."""
@@ -56,7 +58,7 @@ class PixelKernels(PullBackFunctions):
             self.slots[name] = ti.Vector.field(size, ti.f64, BAND, needs_grad=True)
 
     def clear_slots(self) -> None:
-        """Set all slots' gradients to zero, where a reverse pass was broken off."""
+        """Set all slots' gradients to zero, after a reverse pass that was broken off."""
         for slot in self.slots.values():
             slot.grad.fill(0.0)
 

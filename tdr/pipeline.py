@@ -306,18 +306,19 @@ class Pipeline:
         num_lights = self.light_array.num_lights
         shading = self._shading_arguments(layout)
         targets = (places, num_lights, stride, columns)
-        try:
-            for light in range(num_lights):
-                with explained(self.shader):
-                    self.kernels.shade.grad(start, count, light, *shading)
-                if layout.leads_to(per_light=True):
-                    self.kernels.write_light(count, light, *targets, *shading[-2:])
-            if layout.leads_to(per_light=False):
-                surface = (self.rasterizer.triangle_ids, *self.interpolator.attributes)
-                self.kernels.write_common(start, count, *targets, *surface, *shading)
-        except BaseException:
+        # Not where one is broken off: a kernel that was being compiled lets no other run.
+        if self.kernels.has_leftovers:
             self.kernels.clear_slots()
-            raise
+        self.kernels.has_leftovers = True
+        for light in range(num_lights):
+            with explained(self.shader):
+                self.kernels.shade.grad(start, count, light, *shading)
+            if layout.leads_to(per_light=True):
+                self.kernels.write_light(count, light, *targets, *shading[-2:])
+        if layout.leads_to(per_light=False):
+            surface = (self.rasterizer.triangle_ids, *self.interpolator.attributes)
+            self.kernels.write_common(start, count, *targets, *surface, *shading)
+        self.kernels.has_leftovers = False
 
     def bands(self, most: int = BAND) -> list[tuple[int, int]]:
         """The bands that the list of covered pixels is worked off in, at least one: (first entry, entries).
