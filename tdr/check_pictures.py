@@ -33,17 +33,8 @@ from tdr.canvas import (
 )
 from tdr.check_report import PLACE_LABELS, both_values, deviation, where
 from tdr.check_result import COMPARED, CheckResult, Place, StepCurve
-from tdr.drawing import (
-    BACKGROUND,
-    NOT_FINITE,
-    ColorScale,
-    Group,
-    Zoom,
-    color_levels,
-    draw_group,
-    format_number,
-    spread_decades,
-)
+from tdr.drawing import BACKGROUND, NOT_FINITE, ColorScale, Group, Zoom, color_levels, draw_group
+from tdr.number_format import format_number, spread_decades
 from tdr.plotting import Axis, Line, Plot, draw_plot
 from tdr.sentences import counted
 

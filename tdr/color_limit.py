@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tdr.drawing import format_number
 from tdr.jacobian_images import Array, JacobianImages
+from tdr.number_format import format_number
 from tdr.parameters import Parameter
 from tdr.sentences import counted
 

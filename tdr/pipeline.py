@@ -272,11 +272,10 @@ class Pipeline:
             self.kernels.seed_from(start, count, self.rasterizer.pixels, cotangents)
             self.pull_back(start, count, layout, places[:count], longest, columns.reshape(-1))
             gradient += columns[:, :count].sum(axis=1)
-        first = 0
-        for parameter in chosen:
-            total = self.gradients[parameter.name]
-            total += gradient[first : first + total.size].reshape(total.shape)
-            first += total.size
+        totals = [self.gradients[parameter.name] for parameter in chosen]
+        ends = np.cumsum([total.size for total in totals])
+        for total, part in zip(totals, np.split(gradient, ends[:-1]), strict=True):
+            total += part.reshape(total.shape)
 
     def clear_gradients(self) -> None:
         """Set every gradient and the cotangent to zero."""

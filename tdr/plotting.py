@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.canvas import BLACK, BLUE, GREEN, INK, ORANGE, PURPLE, SKY_BLUE, VERMILION, Canvas, Color, Key, Picture
-from tdr.drawing import format_decade, format_number, spread_decades
+from tdr.number_format import format_decade, format_number, spread_decades
 
 LINE_COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY_BLUE, BLACK)
 _GRID: Color = (225, 225, 225)

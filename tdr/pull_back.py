@@ -13,6 +13,8 @@ from tdr.pixel import VECTOR, PixelFunctions
 from tdr.stages.interpolator import ray_slopes
 from tdr.stages.transforms import tangential
 
+# The cotangents of what places mesh and camera, each in the shape of its parameter: vectors in world space, those of
+# turns per radian, that of the lens per radian or world unit.
 Pose = ti.types.struct(
     translation=VECTOR, rotation=VECTOR, scale=ti.f64, camera_position=VECTOR, camera_rotation=VECTOR, lens=ti.f64
 )

@@ -18,19 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.color_limit import ColorLimit, color_limit
-from tdr.drawing import (
-    ColorScale,
-    Group,
-    Picture,
-    Zoom,
-    color_levels,
-    draw_figure,
-    draw_group,
-    format_number,
-    id_colors,
-    mark,
-)
+from tdr.drawing import ColorScale, Group, Picture, Zoom, color_levels, draw_figure, draw_group, id_colors, mark
 from tdr.jacobian_images import Array, JacobianImages, entries_of, row_bands
+from tdr.number_format import format_number
 from tdr.parameters import VECTOR, Column, Parameter, Reads
 from tdr.sentences import counted
 

@@ -15,18 +15,8 @@ from typing import Any
 Place = tuple[int, str]  # a line, from 1, and the rule that it breaks
 
 _REFUSED_CALLS = {"tan", "round", "isnan", "isinf", "bit_cast", "random", "randn"}
-_SINGULAR_CALLS = {
-    "sqrt",
-    "rsqrt",
-    "acos",
-    "asin",
-    "log",
-    "log2",
-    "normalize",
-    "normalized",
-    "length",
-    "norm",
-    "distance",
+_SINGULAR_CALLS = {"sqrt", "rsqrt", "acos", "asin", "log", "log2"} | {
+    *("normalize", "normalized", "length", "norm", "distance"),
 }
 _INTEGERS = {"int", "bool", "u1", *(f"{sign}{bits}" for sign in "iu" for bits in (8, 16, 32, 64))}
 _NARROW = {"f16", "f32"}

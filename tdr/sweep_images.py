@@ -20,9 +20,10 @@ import numpy.typing as npt
 
 from tdr.canvas import Picture
 from tdr.color_limit import end_of_scale, sample_magnitudes
-from tdr.drawing import BACKGROUND, NOT_FINITE, ColorScale, format_number
+from tdr.drawing import BACKGROUND, NOT_FINITE, ColorScale
 from tdr.errors import InputError
 from tdr.jacobian_images import Array, JacobianImages
+from tdr.number_format import format_number
 from tdr.parameters import Column, Parameter
 from tdr.report import encode_srgb, numerators, per_unit, subject
 from tdr.swept import Swept

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from tdr.drawing import format_number
+from tdr.number_format import format_number
 from tdr.sentences import counted
 from tdr.sweep_images import RunImages, SweepImages
 from tdr.swept import SweptAxis, SweptRun, short
