@@ -24,20 +24,20 @@ with _since_start.measure("imports"):
     import hydra
     from omegaconf import DictConfig
 
-    from tdr import launch
+    from tdr.command import launch
+    from tdr.command.launch import CONF, Job
+    from tdr.command.mistakes import explain
     from tdr.config import CheckMode, Config, OnFail
+    from tdr.config.memory import format_bytes
     from tdr.errors import InputError
-    from tdr.launch import CONF, Job
-    from tdr.memory import format_bytes
-    from tdr.mistakes import explain
-    from tdr.record import RECORD, RunRecord
-    from tdr.sentences import counted
+    from tdr.results.record import RECORD, RunRecord
     from tdr.terminal import hide_progress, phase, say, say_where, track
+    from tdr.words import counted
 
 if TYPE_CHECKING:
-    from tdr.check_result import CheckResult
-    from tdr.jacobian_images import JacobianImages
-    from tdr.survey import Entry
+    from tdr.results.check_result import CheckResult
+    from tdr.results.jacobian_images import JacobianImages
+    from tdr.results.statistics import Entry
 
 
 # How many of the largest entries the terminal shows.
@@ -73,17 +73,19 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> Outcome:
         InputError: if the mesh or the backend cannot be used.
     """
     with stopwatch.measure("mesh"):
-        from tdr.scene import build_mesh
+        from tdr.scene.mesh import build_mesh
 
         mesh = build_mesh(config.mesh)
     with phase("starting"):
         with stopwatch.measure("imports"):
-            from tdr import artifacts, backend, check_report, evaluation, report, streaming
-            from tdr.check import check
-            from tdr.jacobian import compile_kernels, differentiate
-            from tdr.pipeline import Pipeline
-            from tdr.stages.shaders import CustomShader
-            from tdr.survey import survey
+            from tdr import backend
+            from tdr.check.check import check
+            from tdr.derivatives import evaluation, streaming
+            from tdr.derivatives.jacobian import compile_kernels, differentiate
+            from tdr.render.pipeline import Pipeline
+            from tdr.reports import check_words, jacobian_pictures, run_files
+            from tdr.results.statistics import survey
+            from tdr.shaders.built_in import CustomShader
         with stopwatch.measure("taichi"):
             backend.start(config.runtime.precision, config.runtime.arch)
             pipeline = Pipeline.from_config(config, mesh)
@@ -106,17 +108,17 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> Outcome:
     # What needs the images alone is done beside the check: most of it lets other threads run.
     with ThreadPoolExecutor(1) as beside:
         surveyed = beside.submit(survey, images)
-        written = [beside.submit(write, folder, images) for write in (artifacts.write_pictures, artifacts.write_arrays)]
+        written = [beside.submit(write, folder, images) for write in (run_files.write_pictures, run_files.write_arrays)]
         if config.check.mode is not CheckMode.off:
             with stopwatch.measure("check"):
                 result = check(pipeline, images, config.check.mode, track)
         with phase("writing"), stopwatch.measure("pictures"):
             if result is not None:
-                artifacts.write_check(folder, result, images.image)
+                run_files.write_check(folder, result, images.image)
             if isinstance(pipeline.shader, CustomShader):
-                artifacts.write_shader(folder, pipeline.shader.file.source)
+                run_files.write_shader(folder, pipeline.shader.file.source)
             if config.image.g_buffer:
-                artifacts.write_g_buffer(folder, pipeline.compute_g_buffer())
+                run_files.write_g_buffer(folder, pipeline.compute_g_buffer())
             for file in written:
                 file.result()
     metrics = {
@@ -124,21 +126,21 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> Outcome:
         "scene/degenerate_triangles_skipped": mesh.num_degenerate,
         "scene/undefined_normals": pipeline.normals_estimator.num_undefined,
         "scene/covered": len(pipeline.rasterizer.pixels) / images.triangle_id.size,
-        "render/nonfinite": report.count_not_finite(images.image),
-        "render/clipped": report.count_clipped(images.image),
+        "render/nonfinite": jacobian_pictures.count_not_finite(images.image),
+        "render/clipped": jacobian_pictures.count_clipped(images.image),
         **{f"jacobian/{name}": value for name, value in surveyed.result().statistics.items()},
-        **({} if result is None else check_report.check_metrics(result)),
+        **({} if result is None else check_words.check_metrics(result)),
     }
     metrics |= {f"time_s/{part}": seconds for part, seconds in stopwatch.seconds.items()}
     metrics["time_s/total"] = stopwatch.total
-    artifacts.write_metrics(folder, metrics)
+    run_files.write_metrics(folder, metrics)
     return Outcome(images, surveyed.result().largest, metrics, result)
 
 
 def size_notes(images: JacobianImages, config: Config) -> list[tuple[str, str]]:
     """What is otherwise with images of this size than with small ones: what it is about, and a line on it."""
-    from tdr.array_files import ARRAY_FILES, ArrayFiles
-    from tdr.report import render_zoom
+    from tdr.reports.jacobian_pictures import render_zoom
+    from tdr.results.array_files import ARRAY_FILES, ArrayFiles
 
     notes = [("sampled", f"{note} in render.png (not in the data)") for note in render_zoom(images.image).note]
     if isinstance(images.values, ArrayFiles):
@@ -157,7 +159,7 @@ def summarize(outcome: Outcome, folder: Path, config: Config) -> None:
         folder: where the outputs are.
         config: the settings.
     """
-    from tdr.check_report import summary_lines
+    from tdr.reports.check_words import summary_lines
 
     images, metrics, result = outcome.images, outcome.metrics, outcome.result
     height, width = images.triangle_id.shape
@@ -215,8 +217,8 @@ def describe(
         outcome: what came out, None if it failed.
         error: what ended it, if it failed.
     """
-    from tdr import check_report
-    from tdr.check_result import Verdict
+    from tdr.reports import check_words
+    from tdr.results.check_result import Verdict
 
     result = None if outcome is None else outcome.result
     exit_status = 0 if error is None else 1
@@ -235,7 +237,7 @@ def describe(
         params["light.direction"] = _to_four_digits(config.light.direction)
     if job.sweep is not None:
         tags["tdr.sweep"] = job.sweep.name
-    description = "" if result is None else check_report.describe(result)
+    description = "" if result is None else check_words.describe(result)
     if error is None:
         tags["tdr.check"] = "off" if result is None else result.verdict.value
     else:

@@ -1,4 +1,4 @@
-"""Where Hydra looks for sweepers: it takes them from packages of this name only. The sweeper is in tdr.sweeper.
+"""Where Hydra looks for sweepers: it takes them from packages of this name only. The sweeper is in tdr.sweeps.
 
 Hydra imports this module at every start, so it imports the sweeper only where one is made.
 """
@@ -11,10 +11,10 @@ from omegaconf import DictConfig
 
 
 class TdrSweeper(Sweeper):
-    """The sweeper, under a name that Hydra accepts; see :class:`tdr.sweeper.ResumableSweeper`."""
+    """The sweeper, under a name that Hydra accepts; see :class:`tdr.sweeps.sweeper.ResumableSweeper`."""
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
-        from tdr.sweeper import ResumableSweeper
+        from tdr.sweeps.sweeper import ResumableSweeper
 
         self._sweeper = ResumableSweeper(params)
 

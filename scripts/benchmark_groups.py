@@ -253,7 +253,7 @@ def check(suite: Suite) -> Iterator[Result]:
 
 def start(suite: Suite) -> Iterator[Result]:
     """The way from the shell to the first picture, and to the first word."""
-    from tdr.mlflow_store import ENVIRONMENT
+    from tdr.tracking.mlflow_client import ENVIRONMENT
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

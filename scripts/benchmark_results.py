@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tdr.sentences import counted
+from tdr.words import counted
 
 # A change within this part of the earlier median is never reported: timings of one binary differ by as much.
 LEAST_NOISE = 0.05

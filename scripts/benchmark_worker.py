@@ -28,8 +28,8 @@ from benchmark_results import Case
 from benchmark_scenes import build_pipeline, jacobian_settings, primary_rays, run_settings
 from benchmark_yardstick import Yardstick
 from tdr.config import CheckConfig, CheckMode, Method, select_parameters
-from tdr.jacobian import differentiate
-from tdr.parameters import Reads, columns_of
+from tdr.config.parameters import Reads, columns_of
+from tdr.derivatives.jacobian import differentiate
 from tdr.timing import Stopwatch
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -17,16 +17,16 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tdr.command.launch import ROOT
 from tdr.config import TrackingConfig
 from tdr.errors import InputError
-from tdr.launch import ROOT
-from tdr.record import RunRecord
-from tdr.sentences import counted
-from tdr.sweep import Sweep
-from tdr.sweep_artifacts import write_sweep
-from tdr.sweep_tracking import draw
-from tdr.swept import Swept, SweptRun
-from tdr.tracking import TrackingStore
+from tdr.results.record import RunRecord
+from tdr.results.sweep import Sweep
+from tdr.sweep_views.files import write_sweep
+from tdr.sweep_views.swept import Swept, SweptRun
+from tdr.sweeps.standing import draw
+from tdr.tracking.store import TrackingStore
+from tdr.words import counted
 
 
 def axes_of(records: Sequence[RunRecord], chosen: Sequence[str]) -> list[str]:

@@ -122,7 +122,7 @@ def measure(resolution: int) -> None:
     import tdr
     from tdr import backend
     from tdr.config import JacobianConfig, select_parameters
-    from tdr.jacobian import differentiate
+    from tdr.derivatives.jacobian import differentiate
 
     tdr.start()
     costs = measure_costs()

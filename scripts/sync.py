@@ -12,15 +12,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from tdr.command.launch import ROOT, tracking_of_run
 from tdr.config import TrackingConfig
 from tdr.errors import InputError
-from tdr.launch import ROOT, tracking_of_run
-from tdr.record import RECORD, RunRecord, environment_tags
-from tdr.sentences import counted
-from tdr.sweep import SWEEP, Sweep, SweepRunsError
-from tdr.sweep_tracking import Standing, close_sweep, draw, open_sweep, unsent
+from tdr.results.record import RECORD, RunRecord, environment_tags
+from tdr.results.sweep import SWEEP, Sweep, SweepRunsError
+from tdr.sweeps.standing import Standing, close_sweep, draw, open_sweep, unsent
 from tdr.terminal import track
-from tdr.tracking import TrackingStore
+from tdr.tracking.store import TrackingStore
+from tdr.words import counted
 
 
 class Stores:

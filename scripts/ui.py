@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tdr.config import TrackingConfig
 from tdr.errors import InputError
-from tdr.tracking import LOCAL_UI, TrackingStore
+from tdr.tracking.store import LOCAL_UI, TrackingStore
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -10,43 +10,43 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tdr.backend import start as start
-    from tdr.check import check_jacobian as check_jacobian
-    from tdr.check_result import CheckResult as CheckResult
+    from tdr.check.check import check_jacobian as check_jacobian
     from tdr.config import MeshConfig as MeshConfig
+    from tdr.derivatives.jacobian import compute_jacobian as compute_jacobian
     from tdr.errors import InputError as InputError
-    from tdr.jacobian import compute_jacobian as compute_jacobian
-    from tdr.jacobian_images import JacobianImages as JacobianImages
-    from tdr.mesh import TriangleMesh as TriangleMesh
-    from tdr.normals import NormalsEstimator as NormalsEstimator
-    from tdr.pipeline import Pipeline as Pipeline
-    from tdr.stages.camera import OrthographicCamera as OrthographicCamera
-    from tdr.stages.camera import PerspectiveCamera as PerspectiveCamera
-    from tdr.stages.interpolator import TriangleAttributeInterpolator as TriangleAttributeInterpolator
-    from tdr.stages.lights import DirectionalLightArray as DirectionalLightArray
-    from tdr.stages.rasterizer import TriangleRasterizer as TriangleRasterizer
-    from tdr.stages.shaders import BlinnPhongShader as BlinnPhongShader
-    from tdr.stages.shaders import CustomShader as CustomShader
-    from tdr.stages.shaders import LambertianShader as LambertianShader
+    from tdr.render.interpolator import TriangleAttributeInterpolator as TriangleAttributeInterpolator
+    from tdr.render.pipeline import Pipeline as Pipeline
+    from tdr.results.check_result import CheckResult as CheckResult
+    from tdr.results.jacobian_images import JacobianImages as JacobianImages
+    from tdr.scene.camera import OrthographicCamera as OrthographicCamera
+    from tdr.scene.camera import PerspectiveCamera as PerspectiveCamera
+    from tdr.scene.lights import DirectionalLightArray as DirectionalLightArray
+    from tdr.scene.mesh import TriangleMesh as TriangleMesh
+    from tdr.scene.normals import NormalsEstimator as NormalsEstimator
+    from tdr.shaders.built_in import BlinnPhongShader as BlinnPhongShader
+    from tdr.shaders.built_in import CustomShader as CustomShader
+    from tdr.shaders.built_in import LambertianShader as LambertianShader
+    from tdr.visibility.rasterizer import TriangleRasterizer as TriangleRasterizer
 
 _MODULES = {
     "start": "tdr.backend",
-    "check_jacobian": "tdr.check",
-    "CheckResult": "tdr.check_result",
+    "check_jacobian": "tdr.check.check",
+    "CheckResult": "tdr.results.check_result",
     "MeshConfig": "tdr.config",
     "InputError": "tdr.errors",
-    "compute_jacobian": "tdr.jacobian",
-    "JacobianImages": "tdr.jacobian_images",
-    "TriangleMesh": "tdr.mesh",
-    "NormalsEstimator": "tdr.normals",
-    "Pipeline": "tdr.pipeline",
-    "OrthographicCamera": "tdr.stages.camera",
-    "PerspectiveCamera": "tdr.stages.camera",
-    "TriangleAttributeInterpolator": "tdr.stages.interpolator",
-    "DirectionalLightArray": "tdr.stages.lights",
-    "TriangleRasterizer": "tdr.stages.rasterizer",
-    "BlinnPhongShader": "tdr.stages.shaders",
-    "CustomShader": "tdr.stages.shaders",
-    "LambertianShader": "tdr.stages.shaders",
+    "compute_jacobian": "tdr.derivatives.jacobian",
+    "JacobianImages": "tdr.results.jacobian_images",
+    "TriangleMesh": "tdr.scene.mesh",
+    "NormalsEstimator": "tdr.scene.normals",
+    "Pipeline": "tdr.render.pipeline",
+    "OrthographicCamera": "tdr.scene.camera",
+    "PerspectiveCamera": "tdr.scene.camera",
+    "TriangleAttributeInterpolator": "tdr.render.interpolator",
+    "DirectionalLightArray": "tdr.scene.lights",
+    "TriangleRasterizer": "tdr.visibility.rasterizer",
+    "BlinnPhongShader": "tdr.shaders.built_in",
+    "CustomShader": "tdr.shaders.built_in",
+    "LambertianShader": "tdr.shaders.built_in",
 }
 __all__ = list(_MODULES)
 

@@ -131,7 +131,7 @@ def start(precision: Precision | str = Precision.f32, arch: Arch | str = Arch.cp
                 fast_math=False,
                 force_scalarize_matrix=True,
                 enable_fallback=False,
-                unrolling_limit=0,  # no warnings: tdr.shader_rules says what is too long
+                unrolling_limit=0,  # no warnings: tdr.shaders.rules says what is too long
                 log_level=ti.ERROR,
                 **_num_threads(),
             )

@@ -2,9 +2,18 @@
 
 import numpy as np
 
-from tdr.check_result import COMPARED, CheckResult, ColumnCheck, DirectionCheck, Entry, Place, StepCurve, Verdict
 from tdr.config import Config
-from tdr.parameters import columns_of
+from tdr.config.parameters import columns_of
+from tdr.results.check_result import (
+    COMPARED,
+    CheckResult,
+    ColumnCheck,
+    DirectionCheck,
+    Entry,
+    Place,
+    StepCurve,
+    Verdict,
+)
 
 
 def every_column(lights=1):

@@ -13,7 +13,7 @@ from PIL import ImageDraw
 
 import tdr.backend  # silences Taichi's import before a test module does it
 from tdr.config import Precision, TrackingConfig
-from tdr.tracking import TrackingStore
+from tdr.tracking.store import TrackingStore
 
 # The same examples in every run, kept nowhere; the first one of a kernel compiles it.
 settings.register_profile("tdr", derandomize=True, database=None, deadline=None)

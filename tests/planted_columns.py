@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 from hypothesis import strategies as st
 
-from tdr.diagnosis import Circumstances, Entries, diagnose
-from tdr.parameters import VECTOR, Parameter, Reads, columns_of
+from tdr.check.diagnosis import Circumstances, Entries, diagnose
+from tdr.config.parameters import VECTOR, Parameter, Reads, columns_of
 
 DIRECTION = Parameter("light.direction", VECTOR, Reads.SHADING, per_light=True, unit="1")
 RELATIVE = {"f32": 1e-5, "f64": 1e-9}  # tolerance over the largest entry

@@ -12,11 +12,11 @@ import numpy as np
 import tdr
 from tdr.backend import ti
 from tdr.config import JacobianConfig
-from tdr.jacobian import differentiate
-from tdr.kernels import PixelKernels, current_kernels, vec3
-from tdr.parameters import columns_of
-from tdr.pixel import MATRIX, PixelFunctions
-from tdr.stages.transforms import normalized, tangential
+from tdr.config.parameters import columns_of
+from tdr.derivatives.jacobian import differentiate
+from tdr.render.kernels import PixelKernels, current_kernels, vec3
+from tdr.render.pixel import MATRIX, PixelFunctions
+from tdr.scene.transforms import normalized, tangential
 
 
 class Changed:

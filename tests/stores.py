@@ -12,8 +12,8 @@ from typing import Any
 import imageio.v3 as iio
 import numpy as np
 
-from tdr.record import RunRecord
-from tdr.tracking import TrackingStore
+from tdr.results.record import RunRecord
+from tdr.tracking.store import TrackingStore
 
 
 def make_record(output_dir: Path, **changes: Any) -> RunRecord:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tdr.config import Config
-from tdr.jacobian_images import JacobianImages
+from tdr.results.jacobian_images import JacobianImages
 
 SUM = [[1.0, 1.0, 1.0]]
 RGB = np.eye(3)

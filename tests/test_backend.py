@@ -102,7 +102,7 @@ def test_a_share_that_is_no_number_is_refused():
 
 def test_what_needs_no_taichi_does_not_import_it():
     finished = run(
-        "import sys, tdr, tdr.config, tdr.errors, tdr.jacobian_images, tdr.parameters\n"
+        "import sys, tdr, tdr.config, tdr.errors, tdr.results.jacobian_images, tdr.config.parameters\n"
         "tdr.NormalsEstimator(tdr.TriangleMesh.cube())\n"
         "assert 'taichi' not in sys.modules"
     )

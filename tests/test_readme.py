@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from composed import settings
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from test_launch import settings
 
 import tdr
-from tdr.launch import ROOT
+from tdr.command.launch import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^python experiments/jacobian\.py (.*)$", README, re.MULTILINE)

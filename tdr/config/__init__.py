@@ -1,7 +1,7 @@
 """The settings of a run: what may be set, its type, unit, default and range.
 
 The classes are the schemas that Hydra composes against and the settings that the Python classes of the same
-subject are built from. A field declared with :func:`tdr.parameters.differentiable` is a parameter that Jacobian
+subject are built from. A field declared with :func:`tdr.config.parameters.differentiable` is a parameter that Jacobian
 images can be asked for. Ranges are checked on construction (``__post_init__``), so a bad value never gets further.
 
 :mod:`tdr.config.scene` has those of the mesh, the camera, the lights and the shader, :mod:`tdr.config.run` all others.
@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from tdr.config.memory import format_bytes
+from tdr.config.parameters import Parameter, columns_of, parameters_of
 from tdr.config.run import (
     Arch,
     CheckConfig,
@@ -43,10 +45,8 @@ from tdr.config.scene import (
     TorusConfig,
     TorusKnotConfig,
 )
+from tdr.config.shader_file import with_declared_parameters
 from tdr.errors import InputError
-from tdr.memory import format_bytes
-from tdr.parameters import Parameter, columns_of, parameters_of
-from tdr.shader_file import with_declared_parameters
 
 __all__ = [
     "SCHEMAS",

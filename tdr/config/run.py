@@ -6,8 +6,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
+from tdr.config.memory import parse_bytes, usual_limit
 from tdr.errors import InputError, check_choice, check_integer, check_vector, is_list
-from tdr.memory import parse_bytes, usual_limit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,7 @@ _MOST_MEMORY = 8 * 10**9
 
 
 class Method(enum.Enum):
-    """How Jacobian images are computed; see :mod:`tdr.jacobian`."""
+    """How Jacobian images are computed; see :mod:`tdr.derivatives.jacobian`."""
 
     batched = "batched"
     loop = "loop"

@@ -7,9 +7,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, List, Optional
 
+from tdr.config.light_angles import angles_of_direction, direction_from_angles
+from tdr.config.parameters import COLOR, VECTOR, Reads, differentiable, parameters_of
 from tdr.errors import InputError, check_choice, check_integer, check_number, check_vector, is_list
-from tdr.light_angles import angles_of_direction, direction_from_angles
-from tdr.parameters import COLOR, VECTOR, Reads, differentiable, parameters_of
 
 
 class Shading(enum.Enum):
@@ -267,7 +267,7 @@ class LambertianConfig(ShaderConfig):
 
 @dataclass
 class CustomShaderConfig(ShaderConfig):
-    """A shader from a file of the user's own (:mod:`tdr.shader_file`).
+    """A shader from a file of the user's own (:mod:`tdr.config.shader_file`).
 
     The parameters that the file declares are settings too: attributes here, and fields in :class:`Config`.
     """

@@ -1,0 +1,1 @@
+"""From a command line to a job, and from an error to a line on the terminal."""

@@ -1,0 +1,1 @@
+"""Jacobian images by every method, and finite differences to hold them against."""

@@ -1,0 +1,306 @@
+"""The image of many scenes at a few pixels, in float64: what derivatives are checked against.
+
+Finite differences need the same pixels under hundreds of displaced settings. One launch evaluates them all; it renders
+with the functions of :mod:`tdr.render.pixel`, and nothing in it is differentiated. It is compiled in float64 in every
+run.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tdr import backend
+from tdr.backend import ti
+from tdr.config.parameters import Column, Parameter, Reads
+from tdr.render.kernels import vec3
+from tdr.render.pipeline import Pipeline
+from tdr.render.pixel import MATRIX, TRIANGLE, VECTOR, Layout, PixelFunctions
+from tdr.scene.transforms import rotation_matrix
+from tdr.shaders.built_in import explained
+
+Array = npt.NDArray[np.float64]
+
+ROTATIONS = ("mesh.rotation", "camera.rotation")
+
+
+@dataclass(frozen=True)
+class PixelSample:
+    """Some pixels, each with a copy of the triangle that it sees, so that its corners can be moved for it alone.
+
+    Attributes:
+        pixels: (N,) int32, row by row.
+        vertices: (N, 3, 3) the triangles' corners, object space.
+        normals: (N, 3, 3) their normals.
+        vertex_albedo: (N, 3, 3) their albedo.
+        view: height and width of the image, near and far of the camera.
+    """
+
+    pixels: npt.NDArray[np.int32]
+    vertices: Array
+    normals: Array
+    vertex_albedo: Array
+    view: Array
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, entries: npt.NDArray[np.integer]) -> "PixelSample":
+        """Take pixels of what a pipeline rendered last: (N,) entries of the list of covered pixels."""
+        pixels = pipeline.rasterizer.pixels[entries]
+        seen = pipeline.rasterizer.triangle_ids[entries]
+        vertices, triangles, normals, normal_ids, albedo = pipeline.interpolator.attributes
+        corners = triangles[seen]
+        settings = pipeline.camera.settings
+        view = np.array([*pipeline.resolution, settings.near, settings.far], dtype=np.float64)
+        return cls(pixels, vertices[corners], normals[normal_ids[seen]], albedo[corners], view)
+
+    @classmethod
+    def joined(cls, samples: Sequence["PixelSample"]) -> "PixelSample":
+        """The pixels of several samples of one image, one after the other."""
+        if len(samples) == 1:
+            return samples[0]
+        pixels = np.concatenate([sample.pixels for sample in samples])
+        # In one piece of memory, because getting it takes longer than filling it.
+        corners = np.empty((3, len(pixels), 3, 3))
+        for name, out in zip(("vertices", "normals", "vertex_albedo"), corners, strict=True):
+            np.concatenate([getattr(sample, name) for sample in samples], out=out)
+        return cls(pixels, corners[0], corners[1], corners[2], samples[0].view)
+
+    def arrays(self) -> tuple[npt.NDArray[np.generic], ...]:
+        """The sample as a mesh for :meth:`tdr.render.pixel.PixelFunctions.locate`; pixel k sees triangle k."""
+        triangles = np.arange(3 * len(self.pixels), dtype=np.int32).reshape(-1, 3)
+        vertices, normals, albedo = (a.reshape(-1, 3) for a in (self.vertices, self.normals, self.vertex_albedo))
+        return vertices, triangles, normals, triangles, albedo, self.view
+
+    def nudged(self, what: Reads, size: float, rng: np.random.Generator) -> "PixelSample":
+        """Change every number by a random part of it: the corners' positions, or what is interpolated between them.
+
+        Args:
+            what: ``POSE`` for the positions, ``SHADING`` for normals and albedo.
+            size: the largest relative change.
+            rng: the source of randomness.
+        """
+
+        def nudge(array: Array) -> Array:
+            nudged = rng.uniform(-1.0, 1.0, array.shape)
+            nudged *= size
+            nudged += 1.0
+            nudged *= array
+            return nudged
+
+        if what is Reads.POSE:
+            return dataclasses.replace(self, vertices=nudge(self.vertices))
+        return dataclasses.replace(self, normals=nudge(self.normals), vertex_albedo=nudge(self.vertex_albedo))
+
+
+@dataclass(frozen=True)
+class SceneValues:
+    """The numbers of a scene, apart from its mesh.
+
+    Attributes:
+        parameters: all its parameters.
+        values: (lights, numbers), see :meth:`tdr.Pipeline.values`.
+        rotations: (2, 3, 3), of the mesh and of the camera.
+    """
+
+    parameters: tuple[Parameter, ...]
+    values: Array
+    rotations: Array
+
+    @classmethod
+    def of(cls, pipeline: Pipeline) -> "SceneValues":
+        """The current numbers of a pipeline's scene."""
+        return cls(pipeline.parameters, pipeline.values(), pipeline.rotations())
+
+    def __getitem__(self, name: str) -> Array:
+        """A parameter's numbers, (lights, size): a view."""
+        first = 0
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return self.values[..., first : first + parameter.size]
+            first += parameter.size
+        raise KeyError(name)
+
+    def lit_by(self, light: int) -> "SceneValues":
+        """The scene with one of its lights alone, which brings the ambient term along."""
+        return dataclasses.replace(self, values=self.values[light : light + 1])
+
+    def displaced(self, columns: Sequence[Column], displacement: Array) -> "SceneValues":
+        """The scene with some numbers displaced; rotations turn by the full rotation, not by its first order.
+
+        Args:
+            columns: D columns.
+            displacement: (D,), each in the unit of its column's derivative.
+        """
+        return self.all_displaced(columns, displacement[None])[0]
+
+    def all_displaced(self, columns: Sequence[Column], displacements: Array) -> list["SceneValues"]:
+        """The scene under many displacements (S, D); see :meth:`displaced`."""
+        values = np.repeat(self.values[None], len(displacements), axis=0)
+        rotations = np.repeat(self.rotations[None], len(displacements), axis=0)
+        turns = np.zeros((len(displacements), 2, 3))
+        moved = SceneValues(self.parameters, values, rotations)
+        for column, steps in zip(columns, displacements.T, strict=True):
+            name, index = column.parameter.name, column.index
+            if name in ROTATIONS:
+                turns[:, ROTATIONS.index(name), index[0]] += steps
+                continue
+            component = index[-1] if column.parameter.components else 0
+            rows = slice(index[0], index[0] + 1) if column.parameter.per_light else slice(None)
+            numbers = moved[name][:, rows, component]
+            # Adding 0 would change the sign of a negative zero.
+            np.add(numbers, steps[:, None], out=numbers, where=steps[:, None] != 0.0)
+        for scene, which in np.argwhere(turns.any(axis=2)):
+            rotations[scene, which] = rotation_matrix(turns[scene, which]) @ self.rotations[which]
+        return [SceneValues(self.parameters, *numbers) for numbers in zip(values, rotations, strict=True)]
+
+    def nudged(self, what: Reads, size: float, rng: np.random.Generator) -> "SceneValues":
+        """Change every number by a random part of it.
+
+        Args:
+            what: ``POSE`` for what places the mesh and the camera; ``SHADING`` for what else the shader reads, with
+                positions: mesh and camera are moved together, which changes no other geometry.
+            size: the largest relative change.
+            rng: the source of randomness.
+        """
+        moved = SceneValues(self.parameters, self.values.copy(), self.rotations.copy())
+        for parameter in self.parameters:
+            if parameter.reads is what:
+                factors = 1.0 + size * rng.uniform(-1.0, 1.0, moved[parameter.name].shape)
+                moved[parameter.name][:] *= factors if parameter.per_light else factors[:1]
+        if what is Reads.POSE:
+            for which in range(2):
+                moved.rotations[which] = rotation_matrix(size * rng.uniform(-1.0, 1.0, 3)) @ self.rotations[which]
+        else:
+            extent = (
+                np.abs(self["camera.position"]).max()
+                + np.abs(self["mesh.translation"]).max()
+                + self["mesh.scale"].max()
+            )
+            shift = size * extent * rng.uniform(-1.0, 1.0, 3)
+            moved["camera.position"][:] += shift
+            moved["mesh.translation"][:] += shift
+        return moved
+
+
+@ti.data_oriented
+class Evaluation(PixelFunctions):
+    """The kernel that evaluates samples."""
+
+    @ti.kernel
+    def evaluate(
+        self,
+        num_lights: ti.i32,
+        pixels: ti.types.ndarray(dtype=ti.i32, ndim=1),
+        vertices: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        triangles: ti.types.ndarray(dtype=TRIANGLE, ndim=1),
+        normals: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        normal_ids: ti.types.ndarray(dtype=TRIANGLE, ndim=1),
+        vertex_albedo: ti.types.ndarray(dtype=VECTOR, ndim=1),
+        view: ti.types.ndarray(ndim=1),
+        rotations: ti.types.ndarray(dtype=MATRIX, ndim=1),
+        values: ti.types.ndarray(ndim=2),
+        moves: ti.types.ndarray(dtype=ti.i32, ndim=1),
+        stretches: ti.types.ndarray(dtype=ti.f64, ndim=1),
+        layout: ti.template(),
+        radiance: ti.types.ndarray(dtype=vec3, ndim=2),
+    ):
+        """Write the colour of every pixel in every scene of its group, (S, N, 3).
+
+        The stretches are one a group, the scenes, lights and rotations group by group; ``moves``: 1 where a scene's
+        pose is not that of the first of its group.
+        """
+        for k in range(radiance.shape[1]):
+            group = k // (radiance.shape[1] // stretches.shape[0])
+            first = group * radiance.shape[0]
+            _weights, first_position, first_normal, first_albedo = self.locate(
+                first * num_lights,
+                first,
+                pixels[k],
+                k,
+                vertices,
+                triangles,
+                normals,
+                normal_ids,
+                vertex_albedo,
+                rotations,
+                view,
+                values,
+                layout,
+            )
+            for i in range(radiance.shape[0]):
+                scene = first + i
+                position, normal, albedo = first_position, first_normal, first_albedo
+                if moves[scene] == 1:
+                    _weights_here, position, normal, albedo = self.locate(
+                        scene * num_lights,
+                        scene,
+                        pixels[k],
+                        k,
+                        vertices,
+                        triangles,
+                        normals,
+                        normal_ids,
+                        vertex_albedo,
+                        rotations,
+                        view,
+                        values,
+                        layout,
+                    )
+                normal *= 1.0 + stretches[group]
+                total = ti.Vector([0.0, 0.0, 0.0])
+                for light in range(num_lights):
+                    total += self.radiance_of(
+                        light, k, scene * num_lights + light, scene, position, normal, albedo, rotations, values, layout
+                    )
+                radiance[i, k] = total
+
+
+_evaluation = Evaluation()
+
+
+def evaluate(
+    sample: PixelSample, scenes: Sequence[SceneValues], layout: Layout, stretches: Sequence[float] = (0.0,)
+) -> Array:
+    """Render a sample's pixels in many scenes, each pixel seeing its own triangle in all of them.
+
+    One launch can render several groups of pixels, each in scenes of its own: the sample is as many groups of equal
+    size, one after the other, as there are stretches.
+
+    Args:
+        sample: the N pixels.
+        scenes: numbers of the same scene, S for each group, group by group.
+        layout: what the kernel is compiled for; nothing is perturbed.
+        stretches: by how much, as a part of 1, each group's normals are longer than 1: what rounding does to a unit
+            vector.
+
+    Returns:
+        (S, N, 3) linear RGB, float64.
+    """
+    groups = len(stretches)
+    radiance = np.empty((len(scenes) // groups, len(sample.pixels), 3))
+    values = np.stack([scene.values for scene in scenes])
+    rotations = np.stack([scene.rotations for scene in scenes])
+    pose = np.repeat([p.reads is Reads.POSE for p in layout.parameters], [p.size for p in layout.parameters])
+    poses = np.concatenate([values[:, :, pose].reshape(len(scenes), -1), rotations.reshape(len(scenes), -1)], axis=1)
+    poses = poses.reshape(groups, len(radiance), -1)
+    moves = (poses != poses[:, :1]).any(axis=2).reshape(-1)
+    with backend.compiling_in_float64(), explained(layout.shader):
+        _evaluation.evaluate(
+            values.shape[1],
+            sample.pixels,
+            *sample.arrays(),
+            rotations.reshape(-1, 3, 3),
+            layout.rows(values.reshape(-1, values.shape[2])),
+            moves.astype(np.int32),
+            np.array(stretches, dtype=np.float64),
+            layout,
+            radiance,
+        )
+    return radiance
+
+
+def compile_kernel(pipeline: Pipeline) -> None:
+    """Compile what :func:`evaluate` needs for a scene; see :func:`tdr.derivatives.jacobian.compile_kernels`."""
+    evaluate(PixelSample.of(pipeline, np.empty(0, dtype=np.intp)), [SceneValues.of(pipeline)], pipeline.layout())

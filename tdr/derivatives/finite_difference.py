@@ -1,0 +1,394 @@
+"""Finite differences of the image with an error bound for every entry, in float64 in every run.
+
+Central differences D(h) = (f(h) - f(-h)) / 2h are taken at steps from 2**-4 down to 2**-22 times the scale of the
+parameter, each a quarter of the one before. Where f is smooth, D(h) errs by c h**2 + O(h**4), which Richardson's
+extrapolation removes: E(h) = D(h/4) + (D(h/4) - D(h)) / 15. What it removed, and how far two successive
+extrapolations differ, bound what is left, together with a sixteenth of the same at the step before; rounding adds
+noise / h. For each entry the step with the least bound counts.
+(Richardson 1911; Press et al., "Numerical recipes", section 5.7.)
+
+An extrapolation is trusted only where f looks smooth between its steps: the slopes to the two sides differ by
+|f(h) - 2 f(0) + f(-h)| / h, which shrinks with h, but stays where f has a kink and grows where it jumps.
+
+How far rounding moves a value is measured: an algorithm of n rounded operations gives the exact result for data that
+are off by about sqrt(n) roundings, so the change of the value under small random changes of all that it is computed
+from, times ``ROUNDINGS``, is what rounding can do (Kenney & Laub 1994, "Small-sample statistical condition estimates").
+That is what float64 explains. An image that passes through something coarser, such as float32, is a staircase; that is
+measured by itself, from values at equal distances that are so short that a smooth function is all but straight.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tdr.config.parameters import Column, Reads
+from tdr.derivatives.evaluation import PixelSample, SceneValues, evaluate
+from tdr.render.pipeline import Pipeline
+from tdr.results.check_result import Place
+from tdr.visibility.rasterizer import TriangleRasterizer
+
+Array = npt.NDArray[np.float64]
+
+STEPS: Array = np.exp2(-np.arange(4.0, 23.0, 2.0))
+# The root of the operations that a colour and its derivative take (some hundreds), doubled.
+ROUNDINGS = 30.0
+# By how much the bound of an extrapolation exceeds its estimate (Roache 1994, "Perspective: a method for uniform
+# reporting of grid refinement studies", equation 13).
+SAFETY = 3.0
+EPS = float(np.finfo(np.float64).eps)
+# What underflow may cost: the least normal number times what later factors may multiply it by. It is absolute: an
+# operation gives (x op y) (1 + delta) + eta, where eta is not 0 below the normal numbers (Higham 2002, "Accuracy and
+# stability of numerical algorithms", equation 2.8).
+UNDERFLOW = {"f32": float(np.finfo(np.float32).tiny) * 2.0**20, "f64": float(np.finfo(np.float64).tiny) * 2.0**20}
+
+# What is changed to see what rounding does, how far, and the step at which derivatives are taken then. A triangle that
+# is seen edge-on is another one after the larger change.
+_NUDGES = ((Reads.SHADING, 2.0**-16), (Reads.SHADING, 2.0**-16), (Reads.POSE, 2.0**-16), (Reads.POSE, 2.0**-40))
+NUDGED_STEP = 2.0**-12
+_APART = 2.0**-4
+# Where the image is evaluated to see how coarse it is: at equal distances, all to one side of 0, where a kink or a jump
+# at the parameter's value itself plays no part. The first few values show whether it is.
+_PROBE: Array = STEPS[-1] * np.arange(1.0, 33.0)
+_FEW = 6
+# What is coarse is so at all pixels; a kink or a jump between the values is at a few.
+_COARSE = 0.05
+
+# Pixels times scenes that are evaluated at a time: 24 bytes each.
+_EVALUATIONS = 1 << 21
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Directional derivatives of cotangents . image, by finite differences.
+
+    Shapes: M directions, N pixels, C cotangents, J steps.
+
+    Attributes:
+        values: (M, N, C) the derivatives; NaN where the image is not finite at every step.
+        bounds: (M, N, C) by how much they may be off; infinite where no step can be trusted.
+        causes: (M, N) uint8 why no step can be trusted (:class:`tdr.results.check_result.Place`), 0 where one can.
+        central: (M, J, N, C) the central difference of each step.
+        shading_condition: (M, N, C) how much a derivative changes per relative change of what the shading reads.
+        geometry_condition: (M, N, C) likewise, of what geometry is computed from.
+        image: (N, C) cotangents . image.
+        noise: (N, C) what rounding in float64 can do to ``image``.
+        jitter: (M, N, C) by how much the image was seen to jitter beyond that when displaced; 0 where it does not.
+        repeats: whether the image came out the same when it was evaluated again.
+    """
+
+    values: Array
+    bounds: Array
+    causes: npt.NDArray[np.uint8]
+    central: Array
+    shading_condition: Array
+    geometry_condition: Array
+    image: Array
+    noise: Array
+    jitter: Array
+    repeats: bool
+
+
+def scales(pipeline: Pipeline, columns: Sequence[Column]) -> Array:
+    """The unit of each column's steps, (D,): the magnitude of the parameter, at least 1."""
+    numbers = SceneValues.of(pipeline)
+    return np.array([max(1.0, float(np.abs(numbers[column.parameter.name]).max())) for column in columns])
+
+
+def differences(
+    pipeline: Pipeline,
+    columns: Sequence[Column],
+    directions: Array,
+    entries: npt.NDArray[np.integer],
+    cotangents: Array,
+    *,
+    steps: Array = STEPS,
+    excluded: npt.NDArray[np.bool_] | None = None,
+    light: int | None = None,
+) -> Differences:
+    """Differentiate the image along directions in the space of some columns.
+
+    The triangle that a pixel sees is held fixed.
+
+    Args:
+        pipeline: the scene, rendered with its current settings.
+        columns: D columns.
+        directions: (M, D), in the unit of each column's derivative; a step h displaces the columns by h times that.
+        entries: (N,) entries of the list of covered pixels.
+        cotangents: (C, 3).
+        steps: (J,) at least 3, each a quarter of the one before.
+        excluded: (M, J, N), or what broadcasts to it: which steps must not be used, because the pixel sees another
+            triangle at the step or its opposite, or there is a singular point on the way; by default none.
+        light: whose own numbers all columns are, under which alone the pixels are seen then, because what the others
+            add does not change; by default they are seen under all lights.
+
+    Returns:
+        The derivatives along each direction, per unit of it, and their bounds.
+    """
+    scenes = len(directions) * (2 * len(steps) + _FEW + 2 * len(_NUDGES)) + 1 + len(_NUDGES)
+    size = max(1, _EVALUATIONS // scenes)
+    chunks = [slice(start, start + size) for start in range(0, max(1, len(entries)), size)]
+    parts = []
+    if excluded is not None:
+        excluded = np.broadcast_to(excluded, (len(directions), len(steps), len(entries)))
+    for chunk in chunks:
+        usable = None if excluded is None else ~excluded[:, :, chunk, None]
+        part = _Chunk(pipeline, columns, directions, entries[chunk], cotangents, steps, light)
+        # A displaced image need not be finite, and then the step is not used.
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            parts.append(part.differences(usable))
+    return _joined(parts)
+
+
+def central_differences(
+    pipeline: Pipeline,
+    columns: Sequence[Column],
+    directions: Array,
+    entries: npt.NDArray[np.integer],
+    cotangents: Array,
+    steps: Array = STEPS,
+) -> Array:
+    """The central difference of each step, (M, J, N, C), without any bound; see :func:`differences`."""
+    return _Chunk(pipeline, columns, directions, entries, cotangents, steps).central()
+
+
+def _joined(parts: Sequence[Differences]) -> Differences:
+    if len(parts) == 1:
+        return parts[0]
+
+    def join(name: str, axis: int) -> Array:
+        return np.concatenate([getattr(part, name) for part in parts], axis=axis)
+
+    return Differences(
+        values=join("values", 1),
+        bounds=join("bounds", 1),
+        causes=np.concatenate([part.causes for part in parts], axis=1),
+        central=join("central", 2),
+        shading_condition=join("shading_condition", 1),
+        geometry_condition=join("geometry_condition", 1),
+        image=join("image", 0),
+        noise=join("noise", 0),
+        jitter=join("jitter", 1),
+        repeats=all(part.repeats for part in parts),
+    )
+
+
+def visibility_changes(
+    pipeline: Pipeline, columns: Sequence[Column], direction: Array, steps: Array = STEPS
+) -> npt.NDArray[np.bool_]:
+    """Which covered pixels see another triangle when the scene is displaced along a direction, step by step.
+
+    Args:
+        pipeline: the scene, rendered with its current settings.
+        columns: D columns.
+        direction: (D,).
+        steps: (J,).
+
+    Returns:
+        (J, covered pixels): whether the triangle changes at the step or at its opposite.
+    """
+    pixels = pipeline.rasterizer.pixels
+    seen = pipeline.rasterizer.triangle_id_buffer.reshape(-1)[pixels]
+    height, width = pipeline.resolution
+    scene = SceneValues.of(pipeline)
+    changes = np.zeros((len(steps), len(pixels)), dtype=np.bool_)
+    rasterizer = TriangleRasterizer(height, width)
+    for j, step in enumerate(steps):
+        for signed in (step, -step):
+            moved = scene.displaced(columns, signed * direction)
+            lens = moved[pipeline.camera.lens][0, 0]
+            rasterizer.forward(
+                pipeline.mesh,
+                model=np.array([moved["mesh.scale"][0, 0], *moved["mesh.translation"][0]]),
+                rotations=moved.rotations,
+                view=pipeline.camera.view(moved["camera.position"][0], lens, width / height),
+                camera=type(pipeline.camera),
+                cull_back_faces=pipeline.placement.cull_back_faces,
+            )
+            changes[j] |= rasterizer.triangle_id_buffer.reshape(-1)[pixels] != seen
+    return changes
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """Pixels and their scene, as they are or nudged; see :func:`tdr.derivatives.evaluation.evaluate`."""
+
+    sample: PixelSample
+    scene: SceneValues
+    stretch: float = 0.0
+
+
+class _Chunk:
+    """Finite differences at so many pixels that their evaluations fit into memory."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        columns: Sequence[Column],
+        directions: Array,
+        entries: npt.NDArray[np.integer],
+        cotangents: Array,
+        steps: Array,
+        light: int | None = None,
+    ) -> None:
+        self.columns = columns
+        self.directions = directions
+        self.cotangents = cotangents
+        self.steps = steps
+        self.sample = PixelSample.of(pipeline, entries)
+        self.scene = SceneValues.of(pipeline)
+        if light is not None:
+            self.scene = self.scene.lit_by(light)
+            self.columns = [replace(column, index=(0, *column.index[1:])) for column in columns]
+        self.layout = pipeline.layout()
+
+    def evaluate(
+        self, settings: Sequence[_Setting], steps: Array, times: int, probe: Array = _PROBE[:0]
+    ) -> tuple[Array, Array, Array]:
+        """Evaluate G settings in one launch.
+
+        Returns:
+            The image ``times`` times, (G, times, N, C); displaced by each step and its opposite, (G, M, 2, J, N, C);
+            and displaced by each of the probe's P, (G, M, P, N, C).
+        """
+        signed = np.concatenate([steps, -steps, probe])
+        moves = (signed[:, None] * self.directions[:, None]).reshape(-1, len(self.columns))
+        displacements = np.concatenate([np.zeros((times, len(self.columns))), moves])
+        image = evaluate(
+            PixelSample.joined([setting.sample for setting in settings]),
+            [scene for setting in settings for scene in setting.scene.all_displaced(self.columns, displacements)],
+            self.layout,
+            [setting.stretch for setting in settings],
+        )
+        shape = (len(self.sample.pixels), len(self.cotangents))
+        image = np.swapaxes((image @ self.cotangents.T).reshape(len(displacements), len(settings), *shape), 0, 1)
+        moved = image[:, times:].reshape(len(settings), len(self.directions), len(signed), *shape)
+        there_and_back = moved[:, :, : 2 * len(steps)].reshape(*moved.shape[:2], 2, len(steps), *shape)
+        return image[:, :times], there_and_back, moved[:, :, 2 * len(steps) :]
+
+    def central(self) -> Array:
+        """The central difference of each step, (M, J, N, C)."""
+        _, (moved,), _ = self.evaluate([_Setting(self.sample, self.scene)], self.steps, times=1)
+        return np.asarray((moved[:, 0] - moved[:, 1]) / (2.0 * self.steps[:, None, None]))
+
+    def differences(self, usable: npt.NDArray[np.bool_] | None) -> Differences:
+        """The derivatives along each direction; ``usable`` is (M, J, N, 1)."""
+        here = [_Setting(self.sample, self.scene)]
+        ((image, again),), (moved,), (probe,) = self.evaluate(here, self.steps, times=2, probe=_PROBE[:_FEW])
+        if usable is not None:
+            moved = np.where(usable[:, None], moved, np.nan)
+        h = self.steps[:, None, None]
+        central = (moved[:, 0] - moved[:, 1]) / (2.0 * h)
+        second = np.abs(moved[:, 0] - 2.0 * image + moved[:, 1])
+        change, shading, geometry = self.conditions()
+        noise = ROUNDINGS * EPS * (change + np.abs(image)) + UNDERFLOW["f64"]
+        # A displaced image may be brighter than the image itself.
+        noise_moved = noise + ROUNDINGS * EPS * np.fmax(np.abs(moved[:, 0]), np.abs(moved[:, 1]))
+        jitter = np.zeros_like(noise_moved[:, -1])
+        # Where the step beyond the last value of the probe may not be used, the image is not straight along it either.
+        straight = True if usable is None else usable[:, np.searchsorted(-self.steps, -_PROBE[-1]) - 1]
+        if _coarse(_roughness(probe, noise_moved[:, -1]) * straight).any():
+            _, _, (probe,) = self.evaluate(here, self.steps[:0], times=1, probe=_PROBE)
+            jitter = _jitter(_roughness(probe, noise_moved[:, -1]) * straight, second, noise_moved[:, -1], image)
+        repeats = np.array_equal(image, again, equal_nan=True)
+        values, bounds = _extrapolated(central, second, h, np.fmax(noise_moved, jitter[:, None]))
+        causes = np.zeros(values.shape[:2], dtype=np.uint8)
+        trusted = np.isfinite(bounds).all(axis=2)
+        causes[~trusted] = Place.kink
+        if usable is not None:
+            # An extrapolation and its bound rest on three steps, and on all smaller ones.
+            causes[~trusted & ~usable[:, -3:, :, 0].all(axis=1)] = Place.visibility
+        defined = np.isfinite(image) & np.isfinite(moved).any(axis=(1, 2))
+        causes[(causes != Place.visibility) & ~defined.all(axis=2)] = Place.undefined
+        return Differences(values, bounds, causes, central, shading, geometry, image, noise, jitter, repeats)
+
+    def conditions(self) -> tuple[Array, Array, Array]:
+        """How much the image (N, C) and its derivatives (M, N, C) change per relative change of the data.
+
+        Returns:
+            The image's change; the derivatives' change with what the shading reads, and with the geometry.
+        """
+        rng = np.random.default_rng(0)
+        settings = [_Setting(self.sample, self.scene)]
+        nudged = []
+        for what, size in _NUDGES:
+            sample, scale, before = self.sample, 1.0, 0
+            if what is Reads.POSE:
+                # Equal normals or albedos of a triangle's corners hide what rounding does to the barycentrics: what
+                # cancels exactly does not cancel when rounded. So the corners are told apart first.
+                sample, scale, before = sample.nudged(Reads.SHADING, _APART, rng), _APART, len(settings)
+                settings.append(_Setting(sample, self.scene))
+            nudged.append((what, size, scale, before, len(settings)))
+            stretch = size if what is Reads.SHADING else 0.0
+            settings.append(_Setting(sample.nudged(what, size, rng), self.scene.nudged(what, size, rng), stretch))
+        image, moved, _ = self.evaluate(settings, np.array([NUDGED_STEP]), times=1)
+        slopes = (moved[:, :, 0, 0] - moved[:, :, 1, 0]) / (2.0 * NUDGED_STEP)
+        change = np.zeros(image.shape[2:])
+        by_kind = {kind: np.zeros(slopes.shape[1:]) for kind in (Reads.SHADING, Reads.POSE)}
+        for what, size, scale, before, after in nudged:
+            change = np.fmax(change, np.abs(image[after, 0] - image[before, 0]) / size)
+            by_kind[what] = np.fmax(by_kind[what], np.abs(slopes[after] - slopes[before]) / (size * scale))
+        return change, by_kind[Reads.SHADING], by_kind[Reads.POSE]
+
+
+def _roughness(probe: Array, noise: Array) -> Array:
+    """By how much values (M, P, N, C) at equal distances are seen to be rounded, (M, N, C); 0 where within ``noise``.
+
+    Where rounding errors are independent, with a standard deviation s, the mean square of their k-th differences is
+    (2k choose k) s**2, whatever k is; that of a smooth function falls with k. So it is rounding if the third and the
+    fifth differences give the same s but for a factor of 4. An error of 3 s is never exceeded by one that is uniform,
+    as on a staircase, and hardly ever by one that is normal.
+    (More & Wild 2011, "Estimating computational noise".)
+    """
+    third, fifth = (
+        np.sqrt(np.mean(np.diff(probe, n=order, axis=1) ** 2, axis=1) / math.comb(2 * order, order)) for order in (3, 5)
+    )
+    return np.where((3.0 * third > noise) & (fifth > third / 4.0), 3.0 * third, 0.0)
+
+
+def _coarse(roughness: Array) -> npt.NDArray[np.bool_]:
+    """(M,) along which directions the image is coarse everywhere, and not only bent or broken at a few pixels."""
+    return np.asarray(np.count_nonzero(roughness, axis=(1, 2)) > _COARSE * roughness[0].size)
+
+
+def _jitter(roughness: Array, second: Array, noise: Array, image: Array) -> Array:
+    """By how much the image (N, C) jitters beyond its noise when displaced, (M, N, C).
+
+    A pixel is as coarse along all directions, also where the values do not show it because they lie on one step; but
+    not along those that do not change what is rounded, where its second differences are 0.
+    """
+    coarse = _coarse(roughness)
+    seen = roughness[coarse]
+    pixel = np.sqrt(np.sum(seen * seen, axis=0) / np.maximum(np.count_nonzero(seen, axis=0), 1))
+    if not pixel.any():
+        return np.zeros_like(roughness)
+    brightness = np.maximum(np.abs(image), 1e-3 * np.max(np.abs(image[np.isfinite(image)]), initial=0.0) or 1.0)
+    pixel = np.fmax(pixel, np.quantile((pixel / brightness)[pixel > 0.0], 0.95) * brightness)
+    rough = np.fmax.reduce(second, axis=1) > 4.0 * noise
+    return np.where(coarse[:, None, None] | rough, pixel, 0.0)
+
+
+def _extrapolated(central: Array, second: Array, h: Array, noise: Array) -> tuple[Array, Array]:
+    """The extrapolation with the least bound for each entry (M, N, C), and its bound."""
+    removed = (central[:, 1:] - central[:, :-1]) / 15.0
+    extrapolated = central[:, 1:] + removed
+    bounds = np.abs(extrapolated[:, 1:] - extrapolated[:, :-1]) + np.abs(removed[:, 1:])
+    # One of many steps may agree with the next by chance; that the one before does so too is unlikely.
+    bounds[:, 1:] += np.nan_to_num(bounds[:, :-1] / 16.0, posinf=0.0)
+    bounds *= SAFETY
+    bounds += 1.2 * np.fmax(noise[:, 1:-1], noise[:, 2:]) / h[2:]
+    between_sides = second / h
+    smooth = between_sides[:, 1:] <= 0.5 * between_sides[:, :-1] + 8.0 * np.fmax(noise[:, 1:], noise[:, :-1]) / h[1:]
+    # A step is trusted only if all smaller ones look smooth too: at a large step a jump at 0 is hard to see.
+    smooth = np.logical_and.accumulate(smooth[:, ::-1], axis=1)[:, ::-1]
+    bounds = np.where(smooth[:, 1:] & np.isfinite(bounds), bounds, np.inf)
+    best = np.argmin(bounds, axis=1)[:, None]
+    least = np.take_along_axis(bounds, best, axis=1)[:, 0]
+    values = np.take_along_axis(extrapolated[:, 1:], best, axis=1)[:, 0]
+    # Where no step can be trusted: the smallest step at which there is a difference at all.
+    last = central.shape[1] - 1 - np.argmax(np.isfinite(central)[:, ::-1], axis=1)[:, None]
+    return np.where(np.isfinite(least), values, np.take_along_axis(central, last, axis=1)[:, 0]), least

@@ -1,0 +1,1 @@
+"""Everything that is changed in somebody else's library, one module a library and place."""

@@ -1,0 +1,1 @@
+"""Plain data that runs leave behind."""

@@ -1,0 +1,306 @@
+"""Shaders: the colour that a surface point sends to the camera.
+
+A shader is a class with
+
+- ``Config``: its settings, a dataclass whose differentiable fields are the shader's constants;
+- ``reflect(surface, light, constants)``: what one light contributes, linear RGB;
+- ``ambient(surface, constants)``: what is there without any light, linear RGB.
+
+``surface`` has ``position``, ``normal`` (unit, on the side that the camera sees), ``albedo`` (linear RGB, the mesh's
+factor included) and ``to_eye`` (unit, towards the camera), all in world space. ``light`` has ``to_light`` (unit,
+against the way its light travels) and ``color`` (linear RGB). ``constants`` has the fields of ``Config`` by name.
+
+Both functions are differentiated as they stand, with respect to all their arguments. A singular point of a formula
+(a power of zero, a root of zero) is guarded by an ``if`` around it: ``max`` and ``select`` let a NaN through.
+
+A file of the user's own holds the same two functions at its top level, and its constants as ``parameters``
+(:class:`CustomShader`, :mod:`tdr.config.shader_file`).
+"""
+
+import contextlib
+import functools
+import hashlib
+import inspect
+import linecache
+import re
+import sys
+import traceback
+import types
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from tdr import backend
+from tdr.backend import ti, tm
+from tdr.config import BlinnPhongConfig, CustomShaderConfig, LambertianConfig, ShaderConfig
+from tdr.config.shader_file import ShaderFile, read_shader_file
+from tdr.errors import InputError
+from tdr.shaders.last_words import last_words
+from tdr.shaders.rules import forbidden, refusals, violations_in
+
+
+class BlinnPhongShader:
+    """Blinn-Phong reflection with an ambient term.
+
+    Colour = ambient * albedo + sum over lights of color * (diffuse * albedo * max(0, n.l) + specular * max(0, n.h)**s),
+    h halfway between the directions to the light and to the camera, s the shininess.
+
+    The highlight is not cut off where n.l < 0, which keeps the colour continuous. Derivatives are 0 on the dark side of
+    each max and at its edge; a highlight at l = -v, where h does not exist, is 0.
+
+    Args:
+        **settings: see :class:`tdr.config.BlinnPhongConfig`.
+
+    Raises:
+        InputError: if a setting is out of range.
+
+    Source: Blinn 1977, "Models of light reflection for computer synthesized pictures" (half-vector form).
+    """
+
+    Config = BlinnPhongConfig
+
+    def __init__(self, **settings) -> None:
+        self.settings = BlinnPhongConfig(**settings)
+
+    @staticmethod
+    @ti.func
+    def reflect(surface, light, constants):
+        """What one light contributes, linear RGB, (3,)."""
+        diffuse = ti.max(tm.dot(surface.normal, light.to_light), 0.0)
+        radiance = light.color * (constants.diffuse * diffuse * surface.albedo)
+        between = light.to_light + surface.to_eye
+        length_squared = tm.dot(between, between)
+        if length_squared > 0.0:
+            cosine_half = tm.dot(surface.normal, between) / ti.sqrt(length_squared)
+            if cosine_half > 0.0:
+                # cosine ^ shininess; in a reverse pass its derivatives need no power of their own.
+                power = ti.exp(constants.shininess * ti.log(cosine_half))
+                radiance += light.color * (constants.specular * power)
+        return radiance
+
+    @staticmethod
+    @ti.func
+    def ambient(surface, constants):
+        """What is there without any light, linear RGB, (3,)."""
+        return constants.ambient * surface.albedo
+
+
+class LambertianShader:
+    """Diffuse reflection with an ambient term.
+
+    Colour = ambient * albedo + sum over lights of color * diffuse * albedo * max(0, n.l). The derivative is 0 on the
+    dark side and at its edge.
+
+    Args:
+        **settings: see :class:`tdr.config.LambertianConfig`.
+
+    Raises:
+        InputError: if a setting is out of range.
+
+    Source: Lambert 1760, "Photometria".
+    """
+
+    Config = LambertianConfig
+
+    def __init__(self, **settings) -> None:
+        self.settings = LambertianConfig(**settings)
+
+    @staticmethod
+    @ti.func
+    def reflect(surface, light, constants):
+        """What one light contributes, linear RGB, (3,)."""
+        diffuse = ti.max(tm.dot(surface.normal, light.to_light), 0.0)
+        return constants.diffuse * diffuse * light.color * surface.albedo
+
+    @staticmethod
+    @ti.func
+    def ambient(surface, constants):
+        """What is there without any light, linear RGB, (3,)."""
+        return constants.ambient * surface.albedo
+
+
+class CustomShader:
+    """A shader from a file of the user's own, outside the package.
+
+    Args:
+        path: the file (:mod:`tdr.config.shader_file`); relative paths start at the working directory.
+        **constants: values of its parameters, where they are not the defaults that it declares.
+
+    Attributes:
+        file: the file as it was read.
+
+    Raises:
+        InputError: if the file cannot be used or declares no such parameter, or a value is not a finite number.
+    """
+
+    Config = ShaderConfig
+    file: ShaderFile
+
+    def __new__(cls, path="", **constants):  # noqa: D102
+        # Kernels are compiled for a class: one for each content of a file, so that only a changed file is compiled.
+        return super().__new__(_class_of(read_shader_file(path), backend.epoch()) if cls is CustomShader else cls)
+
+    def __init__(self, path, **constants) -> None:
+        self.file.check_names(constants)
+        self.settings = self.Config(**constants)
+
+
+SHADERS: dict[type[ShaderConfig], Any] = {
+    BlinnPhongConfig: BlinnPhongShader,
+    LambertianConfig: LambertianShader,
+    CustomShaderConfig: CustomShader,
+}
+
+
+def build_shader(settings: ShaderConfig) -> Any:
+    """The shader that settings describe.
+
+    Raises:
+        InputError: if they name a file that cannot be used.
+    """
+    # Settings of a custom shader are of a subclass, which has its parameters.
+    schema = next(schema for schema in SHADERS if isinstance(settings, schema))
+    return SHADERS[schema](**vars(settings))
+
+
+@contextlib.contextmanager
+def explained(shader: Any) -> Iterator[None]:
+    """Turn what Taichi says of a user's shader into one line that names the file, the line and the reason.
+
+    Taichi compiles a kernel when it is first called, so this goes around every call of one that shades. Where Taichi
+    ends the process, that is said as well.
+
+    Args:
+        shader: the shader that the kernels called in this block are compiled for, or its class.
+
+    Raises:
+        InputError: if the shader is a :class:`CustomShader` and Taichi refuses what it does.
+    """
+    file: ShaderFile | None = getattr(shader, "file", None)
+    if file is None:
+        yield
+        return
+    # What is raised is also logged, by Taichi's C++ side and without a word about the user's code.
+    ti.set_logging_level(ti.CRITICAL)
+    try:
+        with last_words(_epitaph(file)):
+            yield
+    except ti.TaichiCompilationError as error:
+        lines = re.findall(rf'File "{re.escape(_source_name(file))}", line (\d+)', str(error))
+        reason = str(error).strip().splitlines()[-1].rstrip(".")
+        if reason.endswith("== elements.size()"):
+            reason = "a vector or a matrix gets another number of components than it has"
+        missing = re.search(r"'Struct\d+' object has no attribute '(\w+)'", reason)
+        if missing and lines:
+            reason = file.missing_attribute(int(lines[-1]), missing[1])
+        elif not isinstance(error, backend.CodeError):
+            reason = f"Taichi must be able to compile it; got: {reason}"
+        raise InputError(f"{file.where(*lines[-1:])} {reason}.") from error
+    except RuntimeError as error:
+        # An assertion of Taichi's C++ side, which does not say where.
+        if not re.match(r"\[\w+\.cpp:", str(error).strip()):
+            raise
+        if "auto_diff" not in str(error):
+            raise InputError(
+                f"{file.where()} Taichi must be able to compile it; got: {str(error).strip()}. Usual causes: a local "
+                "that changes its type, from a number to a vector for example, or a loop over a field."
+            ) from error
+        refused = refusals(file.source)
+        line, reason = (refused[0].line, refused[0].text) if refused else (None, str(error).strip())
+        raise InputError(f"{file.where(line)} Taichi must be able to differentiate it; got: {reason}") from error
+    finally:
+        ti.set_logging_level(ti.ERROR)
+
+
+@functools.cache
+def _epitaph(file: ShaderFile) -> str:
+    """What is said if the process ends while Taichi compiles or runs a shader."""
+    loops = [f"line {found.line}" for found in violations_in(file.source) if found.rule == "run-time loop"]
+    where = f" ({', '.join(loops)})" if loops else ""
+    return (
+        f"error: {file.where()} the process ended while Taichi compiled or ran the shader. Usual causes: a run-time "
+        f"loop of more than 30 trips{where}, an index that a vector or a field does not have, an integer remainder "
+        "by 0."
+    )
+
+
+def suspects(shader: Any, rules: Collection[str] | None = None) -> list[str]:
+    """What in a user's shader file may make its derivatives wrong, a line each; none of a built-in shader.
+
+    Args:
+        shader: the shader.
+        rules: the rules of :mod:`tdr.shaders.rules` to look at; by default all.
+    """
+    if not isinstance(shader, CustomShader):
+        return []
+    return [
+        f"{shader.file.path} line {found.line}: {found.text}"
+        for found in violations_in(shader.file.source)
+        if rules is None or found.rule in rules
+    ]
+
+
+def _source_name(file: ShaderFile) -> str:
+    """What Python and Taichi call a shader file; another content of it has another name."""
+    return f"<{file.path} {hashlib.sha1(file.source.encode()).hexdigest()[:8]}>"
+
+
+@functools.cache
+def _class_of(file: ShaderFile, _epoch: int) -> type[CustomShader]:
+    # The file runs again after a restart of Taichi, which ends the life of any field that it made.
+    for violation in forbidden(file.source):
+        raise InputError(f"{file.where(violation.line)} must be changed. {violation.text}")
+    name = _source_name(file)
+    # Taichi reads the source whenever it compiles. An entry without a time is kept as it is when the file changes.
+    linecache.cache[name] = (len(file.source), None, file.source.splitlines(keepends=True), name)
+    module = sys.modules[name] = types.ModuleType(name)
+    try:
+        exec(compile(file.source, name, "exec", dont_inherit=True), vars(module))
+    except (Exception, SystemExit) as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
+        raise InputError(
+            f"{file.where(*lines[-1:])} the file must run; got {type(error).__name__}: {error}."
+        ) from error
+    for function in file.functions:
+        if not getattr(vars(module)[function], "_is_taichi_function", False):
+            raise InputError(f"{file.where()} {function} must be decorated with @ti.func; it is not.")
+    reflect_in_file = module.reflect
+    ambient_in_file = getattr(module, "ambient", _no_ambient)
+
+    @ti.func
+    def reflect(surface, light, constants):
+        color = reflect_in_file(surface, light, constants)
+        ti.static(_check_color(reflect_in_file, color))
+        return color
+
+    @ti.func
+    def ambient(surface, constants):
+        color = ambient_in_file(surface, constants)
+        ti.static(_check_color(ambient_in_file, color))
+        return color
+
+    attributes = {"file": file, "Config": file.settings_class(ShaderConfig)}
+    return type(
+        "CustomShader",
+        (CustomShader,),
+        {"reflect": staticmethod(reflect), "ambient": staticmethod(ambient), **attributes},
+    )
+
+
+@ti.func
+def _no_ambient(surface, constants):
+    return 0.0 * surface.albedo
+
+
+def _check_color(function: Any, color: Any) -> bool:
+    """Check, while Taichi compiles, what a function of a shader file returns: other shapes would end the process."""
+    shape: Any = getattr(color, "shape", None)
+    if isinstance(color, ti.lang.expr.Expr):
+        shape = tuple(color.get_shape()) if color.is_tensor() else ()
+    if shape != (3,):
+        got = {None: type(color).__name__, (): "one number or nothing"}.get(shape, f"shape {shape}")
+        code = inspect.unwrap(function).__code__
+        raise backend.CodeError(
+            f'File "{code.co_filename}", line {code.co_firstlineno}\n'
+            f"{function.__name__} must return linear RGB, a vector of 3; got {got}"
+        )
+    return True

@@ -1,0 +1,392 @@
+"""Finds patterns in the syntax of a shader file that Taichi's automatic differentiation does not get right.
+
+What the patterns do, and what to write instead, is in :mod:`tdr.shaders.rules`.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Place = tuple[int, str]  # a line, from 1, and the rule that it breaks
+
+_REFUSED_CALLS = {"tan", "round", "isnan", "isinf", "bit_cast", "random", "randn"}
+_SINGULAR_CALLS = {"sqrt", "rsqrt", "acos", "asin", "log", "log2"} | {
+    *("normalize", "normalized", "length", "norm", "distance"),
+}
+_INTEGERS = {"int", "bool", "u1", *(f"{sign}{bits}" for sign in "iu" for bits in (8, 16, 32, 64))}
+_NARROW = {"f16", "f32"}
+_BOOLEANS = {"bool", "u1"}
+_OPERATORS: dict[type, Any] = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
+_RESTARTS = {f"{taichi}.{call}" for taichi in ("ti", "taichi") for call in ("init", "reset")}
+_MOST_TRIPS = 30  # that store one local: one more ends the process
+_MOST_STATIC_TRIPS = 1024  # a simple body then takes about a minute to compile
+
+
+def scan(source: str) -> set[Place]:
+    """Find what breaks a rule.
+
+    Args:
+        source: the content of a shader file, which is valid Python.
+    """
+    tree = ast.parse(source)
+    module = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    found = set(_in_module(tree, module))
+    for node in ast.walk(tree):
+        # What is not compiled is ordinary Python, however it loops.
+        if isinstance(node, ast.FunctionDef) and "func" in map(_name, node.decorator_list):
+            found |= _FunctionScan(node, module).found
+    return found
+
+
+def _in_module(tree: ast.Module, module: dict[str, ast.expr]) -> Iterator[Place]:
+    read = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in _RESTARTS:
+            yield node.lineno, "restart"
+    declared = module.get("parameters")
+    for key in declared.keys if isinstance(declared, ast.Dict) else ():
+        if isinstance(key, ast.Constant) and key.value not in read:
+            yield key.lineno, "unread parameter"
+    for value in module.values():
+        if any(_name(node) in _NARROW for node in ast.walk(value)):
+            yield value.lineno, "precision"
+
+
+@dataclass(frozen=True)
+class _Loop:
+    """A loop around the current line.
+
+    Attributes:
+        node: where it is.
+        static: whether it is written out when it is compiled.
+        trips: how many it has, 1 if that is not known.
+        outside: the variables that were there before it.
+    """
+
+    node: ast.For
+    static: bool
+    trips: int
+    outside: set[str]
+
+
+class _FunctionScan(ast.NodeVisitor):
+    """Walks through one function in the order of its lines, and notes what it finds."""
+
+    def __init__(self, function: ast.FunctionDef, module: dict[str, ast.expr]) -> None:
+        self.found: set[Place] = set()
+        self.module = module
+        self.arguments = {argument.arg for argument in function.args.args}
+        self.locals: set[str] = set()
+        self.integers: set[str] = set()  # locals that began as an integer
+        self.known: dict[str, int] = {}  # locals that were stored once, and the integer that they are
+        self.clamped: set[str] = set()  # locals that may be exactly 0
+        self.static: set[str] = set()  # variables of static loops
+        self.indexed: dict[str, set[type]] = {}  # local vectors, and how run-time indices access them
+        self.loops: list[_Loop] = []  # those around the current line, the outermost first
+        self.kept: dict[str, dict[ast.For, int]] = {}  # locals, and how often each run-time loop stores them
+        self.branches = 0  # ifs and loops around the current line
+        self.guards = 0  # ifs and conditional expressions around the current line
+        for argument in function.args.args:
+            self._check_type(argument.annotation)
+        for statement in function.body:
+            self.visit(statement)
+
+    def visit_For(self, node: ast.For) -> None:
+        targets = _names(node.target)
+        trips = self._trips(node.iter)
+        static = _name(node.iter) == "static"
+        if static:
+            self.static |= targets
+        else:
+            # Integers have no derivative, and one trip is no loop.
+            outside = (self.arguments | self.locals) - self.integers - self.static
+            if trips != 1 and any(_names(statement) & outside for statement in node.body):
+                self._add(node, "run-time loop")
+            self.integers |= targets
+            self.visit(node.iter)
+        self.locals |= targets
+        self.loops.append(_Loop(node, static, 1 if trips is None else trips, self.arguments | self.locals))
+        if math.prod(loop.trips for loop in self.loops if loop.static) > _MOST_STATIC_TRIPS:
+            self._add(node, "long static loop")
+        self._visit_branch(node.body)
+        self.loops.pop()
+
+    def visit_While(self, node: ast.While) -> None:
+        self._add(node, "jump")
+        self._visit_branch(node.body)
+
+    def visit_If(self, node: ast.If) -> None:
+        static = _name(node.test) == "static"
+        self.visit(node.test)
+        self.guards += not static
+        self._visit_branch([*node.body, *node.orelse], not static)
+        self.guards -= not static
+
+    def visit_IfExp(self, node: ast.IfExp) -> None:
+        self.guards += 1
+        self.generic_visit(node)
+        self.guards -= 1
+
+    def visit_Return(self, node: ast.Return) -> None:
+        if self.branches:
+            self._add(node, "jump")
+        self.generic_visit(node)
+
+    def visit_Break(self, node: ast.Break) -> None:
+        self._add(node, "jump")
+
+    def visit_Continue(self, node: ast.Continue) -> None:
+        self._add(node, "jump")
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        self.visit(node.value)
+        for target in node.targets:
+            self._store(target, node.value)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        self._check_type(node.annotation)
+        if node.value is not None:
+            self.visit(node.value)
+            self._store(node.target, node.value)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        self.visit(node.value)
+        self._store(node.target, node.value)
+        if isinstance(node.target, ast.Subscript) and self._runs(node.target.slice):
+            self._access(node.target, ast.Load)
+        if isinstance(node.op, ast.FloorDiv):
+            self._add(node, "step")
+
+    def visit_Name(self, node: ast.Name) -> None:
+        value = self.module.get(node.id)
+        number = node.id == "parameters" or isinstance(value, ast.Constant)
+        if number and isinstance(node.ctx, ast.Load) and node.id not in self.arguments | self.locals:
+            self._add(node, "global")
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        if self._runs(node.slice):
+            self._access(node, ast.Load)
+        self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        if isinstance(node.op, ast.Pow):
+            self._check_power(node, node.right)
+        elif isinstance(node.op, ast.FloorDiv):
+            self._add(node, "step")
+        elif isinstance(node.op, ast.Div):
+            inside = list(ast.walk(node.right))
+            if any(_is_call(n, {"exp"}) for n in inside):
+                self._add(node, "overflow")
+            if not self.guards and any(self._may_be_zero(factor) for factor in _factors(node.right)):
+                self._add(node, "division")
+        self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        name = _name(node.func)
+        if name == "static":
+            return
+        if name in _REFUSED_CALLS:
+            self._add(node, "not differentiable")
+        elif name == "atomic_mul":
+            self._add(node, "atomic product")
+        elif name == "print":
+            self._add(node, "print")
+        elif name == "cast" and len(node.args) == 2:
+            self._check_type(node.args[1])
+            self._check_boolean(node.args[1], node.args[:1])
+        elif name in _INTEGERS | _NARROW:
+            self._check_type(node.func)
+            self._check_boolean(node.func, node.args)
+        elif name in ("floor", "ceil"):
+            self._add(node, "step")
+        elif name == "pow" and len(node.args) == 2:
+            self._check_power(node, node.args[1])
+        elif name in _SINGULAR_CALLS and not self.guards:
+            self._add(node, "singular point")
+        elif name in ("max", "min", "clamp", "abs") and self._is_parameter(node):
+            self._add(node, "kink")
+        if str(name).startswith("atomic_") and node.args:
+            self._store(node.args[0], node)
+        self.generic_visit(node)
+
+    def _visit_branch(self, statements: list[ast.stmt], counts: bool = True) -> None:
+        self.branches += counts
+        for statement in statements:
+            self.visit(statement)
+        self.branches -= counts
+
+    def _store(self, target: ast.expr, value: ast.expr) -> None:
+        if isinstance(stored := _root(target), ast.Name):
+            self._keep(stored.id)
+        if isinstance(target, ast.Tuple):
+            for element in target.elts:
+                self._store(element, value)
+        elif isinstance(target, ast.Name):
+            if target.id in self.integers and not self._is_integer(value):
+                self._add(target, "integer")
+            elif target.id not in self.locals and self._is_integer(value):
+                self.integers.add(target.id)
+            if self._may_be_zero(value):
+                self.clamped.add(target.id)
+            self.known.pop(target.id, None)
+            if target.id not in self.locals and isinstance(value, ast.Constant) and isinstance(value.value, int):
+                self.known[target.id] = value.value
+            self.locals.add(target.id)
+        elif isinstance(target, ast.Subscript):
+            root = _name(target.value)
+            if isinstance(target.value, ast.Name) and root not in self.arguments | self.locals:
+                self._add(target, "field")
+            elif self._runs(target.slice):
+                self._add(target, "run-time index")
+                self._access(target, ast.Store)
+
+    def _keep(self, name: str) -> None:
+        """Count how often run-time loops store a local: Taichi keeps each of its values for the reverse pass."""
+        around = [loop for loop in self.loops if not loop.static and loop.trips > 1 and name in loop.outside]
+        if around and name not in self.integers:
+            kept = self.kept.setdefault(name, {})
+            writing = [loop.trips for loop in self.loops if not loop.static or name in loop.outside]
+            kept[around[-1].node] = math.prod(writing)
+            if sum(kept.values()) > _MOST_TRIPS:
+                self._add(around[-1].node, "long loop")
+
+    def _access(self, node: ast.Subscript, how: type) -> None:
+        name = _name(node.value)
+        if isinstance(node.value, ast.Name) and name in self.locals:
+            accesses = self.indexed.setdefault(node.value.id, set())
+            accesses.add(how)
+            if len(accesses) == 2:
+                self._add(node, "index update")
+
+    def _add(self, node: ast.AST, rule: str) -> None:
+        self.found.add((getattr(node, "lineno", 1), rule))
+
+    def _check_type(self, node: ast.expr | None) -> None:
+        if node is not None and _name(node) in _INTEGERS | _NARROW:
+            self._add(node, "integer" if _name(node) in _INTEGERS else "precision")
+
+    def _check_boolean(self, target: ast.expr, values: list[ast.expr]) -> None:
+        whole = (isinstance(value, (ast.Compare, ast.BoolOp)) or self._is_integer(value) for value in values)
+        if _name(target) in _BOOLEANS and not all(whole):
+            self._add(target, "boolean")
+
+    def _check_power(self, node: ast.expr, exponent: ast.expr) -> None:
+        if not self.guards and not isinstance(exponent, (ast.Constant, ast.UnaryOp)):
+            self._add(node, "power")
+
+    def _trips(self, iterator: ast.expr) -> int | None:
+        """How many trips a loop has; None where that is known only at run time."""
+        if _is_call(iterator, {"static", "grouped"}) and len(iterator.args) == 1:  # type: ignore[attr-defined]
+            return self._trips(iterator.args[0])  # type: ignore[attr-defined]
+        if not _is_call(iterator, {"range", "ndrange"}):
+            return None
+        try:
+            bounds = [self._whole(bound) for bound in iterator.args]  # type: ignore[attr-defined]
+            if _name(iterator) == "range":
+                return len(range(*bounds))
+            return math.prod(len(range(*bound)) if isinstance(bound, tuple) else len(range(bound)) for bound in bounds)
+        except (TypeError, ValueError):
+            return None
+
+    def _whole(self, value: ast.expr) -> Any:
+        """An expression of whole numbers that are known before run time: literals, the file's, and locals' first.
+
+        Raises:
+            TypeError: if it is another.
+        """
+        if isinstance(value, ast.Constant) and isinstance(value.value, int):
+            return value.value
+        if isinstance(value, ast.Name) and value.id in self.known:
+            return self.known[value.id]
+        if isinstance(value, ast.Name) and value.id in self.module and value.id not in self.arguments | self.locals:
+            return self._whole(self.module[value.id])
+        if isinstance(value, ast.BinOp) and type(value.op) in _OPERATORS:
+            return _OPERATORS[type(value.op)](self._whole(value.left), self._whole(value.right))
+        if isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub):
+            return -self._whole(value.operand)
+        if isinstance(value, ast.Tuple):
+            return tuple(map(self._whole, value.elts))
+        if _is_call(value, {"static"}):
+            return self._whole(value.args[0])  # type: ignore[attr-defined]
+        raise TypeError(ast.unparse(value))
+
+    def _runs(self, index: ast.expr) -> bool:
+        """Whether an index is known only at run time."""
+        return bool(_names(index) & ((self.locals | self.arguments) - self.static))
+
+    def _is_integer(self, value: ast.expr) -> bool:
+        if isinstance(value, ast.Constant):
+            return isinstance(value.value, int)
+        if isinstance(value, ast.Name):
+            return value.id in self.integers
+        if isinstance(value, ast.BinOp):
+            whole = not isinstance(value.op, (ast.Div, ast.Pow))
+            return whole and self._is_integer(value.left) and self._is_integer(value.right)
+        if isinstance(value, ast.UnaryOp):
+            return self._is_integer(value.operand)
+        if isinstance(value, ast.List):
+            return all(map(self._is_integer, value.elts))
+        if isinstance(value, ast.Call):
+            return (
+                _name(value.func) in _INTEGERS
+                or (_name(value.func) == "cast" and _name(value.args[-1]) in _INTEGERS)
+                or (_name(value.func) == "Vector" and self._is_integer(value.args[0]))
+            )
+        return False
+
+    def _may_be_zero(self, value: ast.expr) -> bool:
+        if isinstance(value, ast.Name):
+            return value.id in self.clamped
+        return _is_call(value, {"max", "clamp"}) and any(
+            isinstance(argument, ast.Constant) and argument.value == 0
+            for argument in value.args  # type: ignore[attr-defined]
+        )
+
+    def _is_parameter(self, call: ast.Call) -> bool:
+        names = set().union(*map(_names, call.args))
+        return names <= {"constants", "ti", "tm"} and "constants" in names
+
+
+def _name(node: ast.AST) -> str | None:
+    """The last part of a dotted name, also of one that is called: ``pow`` for ``ti.pow(x, y)``."""
+    if isinstance(node, ast.Call):
+        return _name(node.func)
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else None
+
+
+def _is_call(node: ast.AST, names: set[str]) -> bool:
+    return isinstance(node, ast.Call) and _name(node.func) in names
+
+
+def _names(node: ast.AST, context: type = ast.expr_context) -> set[str]:
+    """The variables in a piece of syntax; of an item or a component, the variable that it belongs to."""
+    names = set()
+    for part in ast.walk(node):
+        root = _root(part)
+        if isinstance(root, ast.Name) and isinstance(getattr(part, "ctx", None), context):
+            names.add(root.id)
+    return names
+
+
+def _root(node: ast.AST) -> ast.AST:
+    """What an item or a component belongs to: ``v`` for ``v[0].x``."""
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    return node
+
+
+def _factors(node: ast.expr) -> list[ast.expr]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        return [*_factors(node.left), *_factors(node.right)]
+    return [node]

@@ -1,0 +1,1 @@
+"""Many jobs: planned, launched, followed and kept."""

@@ -1,0 +1,1 @@
+"""MLflow: what it gets to know of runs, and where its pages are."""

@@ -1,0 +1,1 @@
+"""Which triangle each pixel sees: the discontinuous part of rendering."""
