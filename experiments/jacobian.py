@@ -95,13 +95,13 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> Outcome:
             evaluation.compile_kernel(pipeline)
     launch.freeze_what_stays()
     with phase("rendering"), stopwatch.measure("visibility"):
-        pipeline.find_visible()
+        pipeline.passes.find_visible()
     if streaming.whole_bytes(pipeline, config.jacobian) > config.jacobian.memory_bytes():
         config.refuse_what_needs_all_pixels()
         images = streaming.stream(pipeline, config.jacobian, folder, stopwatch, track)
     else:
         with phase("rendering"), stopwatch.measure("render"):
-            pipeline.render()
+            pipeline.passes.render()
         with stopwatch.measure("jacobian"):
             images = differentiate(pipeline, config.jacobian, track)
     result = None
@@ -118,14 +118,14 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> Outcome:
             if isinstance(pipeline.shader, CustomShader):
                 run_files.write_shader(folder, pipeline.shader.file.source)
             if config.image.g_buffer:
-                run_files.write_g_buffer(folder, pipeline.compute_g_buffer())
+                run_files.write_g_buffer(folder, pipeline.passes.compute_g_buffer())
             for file in written:
                 file.result()
     metrics = {
         "scene/triangles": mesh.num_triangles,
         "scene/degenerate_triangles_skipped": mesh.num_degenerate,
-        "scene/undefined_normals": pipeline.normals_estimator.num_undefined,
-        "scene/covered": len(pipeline.rasterizer.pixels) / images.triangle_id.size,
+        "scene/undefined_normals": pipeline.passes.normals_estimator.num_undefined,
+        "scene/covered": len(pipeline.passes.rasterizer.pixels) / images.triangle_id.size,
         "render/nonfinite": jacobian_pictures.count_not_finite(images.image),
         "render/clipped": jacobian_pictures.count_clipped(images.image),
         **{f"jacobian/{name}": value for name, value in surveyed.result().statistics.items()},
