@@ -34,6 +34,7 @@ from tdr.backend import ti, tm
 from tdr.config import BlinnPhongConfig, CustomShaderConfig, LambertianConfig, ShaderConfig
 from tdr.config.shader_file import ShaderFile, read_shader_file
 from tdr.errors import InputError
+from tdr.patches.taichi import CodeError, is_function, shape_of
 from tdr.shaders.last_words import last_words
 from tdr.shaders.rules import forbidden, refusals, violations_in
 
@@ -192,7 +193,7 @@ def explained(shader: Any) -> Iterator[None]:
         missing = re.search(r"'Struct\d+' object has no attribute '(\w+)'", reason)
         if missing and lines:
             reason = file.missing_attribute(int(lines[-1]), missing[1])
-        elif not isinstance(error, backend.CodeError):
+        elif not isinstance(error, CodeError):
             reason = f"Taichi must be able to compile it; got: {reason}"
         raise InputError(f"{file.where(*lines[-1:])} {reason}.") from error
     except RuntimeError as error:
@@ -261,7 +262,7 @@ def _class_of(file: ShaderFile, _epoch: int) -> type[CustomShader]:
             f"{file.where(*lines[-1:])} the file must run; got {type(error).__name__}: {error}."
         ) from error
     for function in file.functions:
-        if not getattr(vars(module)[function], "_is_taichi_function", False):
+        if not is_function(vars(module)[function]):
             raise InputError(f"{file.where()} {function} must be decorated with @ti.func; it is not.")
     reflect_in_file = module.reflect
     ambient_in_file = getattr(module, "ambient", _no_ambient)
@@ -293,13 +294,13 @@ def _no_ambient(surface, constants):
 
 def _check_color(function: Any, color: Any) -> bool:
     """Check, while Taichi compiles, what a function of a shader file returns: other shapes would end the process."""
-    shape: Any = getattr(color, "shape", None)
-    if isinstance(color, ti.lang.expr.Expr):
-        shape = tuple(color.get_shape()) if color.is_tensor() else ()
+    shape: Any = shape_of(color)
+    if shape is None:
+        shape = getattr(color, "shape", None)
     if shape != (3,):
         got = {None: type(color).__name__, (): "one number or nothing"}.get(shape, f"shape {shape}")
         code = inspect.unwrap(function).__code__
-        raise backend.CodeError(
+        raise CodeError(
             f'File "{code.co_filename}", line {code.co_firstlineno}\n'
             f"{function.__name__} must return linear RGB, a vector of 3; got {got}"
         )
