@@ -23,7 +23,8 @@ from tdr.config.parameters import Parameter
 from tdr.derivatives.jacobian import Track, compute_covered, silently
 from tdr.errors import InputError
 from tdr.render.pipeline import Pipeline
-from tdr.results.array_files import ARRAY_FILES, IMAGE, TRIANGLE_ID, ArrayFiles, ArrayWriter
+from tdr.results import naming
+from tdr.results.array_files import ArrayFiles, ArrayWriter
 from tdr.results.jacobian_images import JacobianImages
 from tdr.timing import Stopwatch
 
@@ -153,9 +154,9 @@ def stream(
     bands = task.bands()
     shape, channels, num_lights = pipeline.resolution, len(task.cotangents), pipeline.light_array.num_lights
     shapes = {p.name: (*shape, channels, *p.shape(num_lights)) for p in task.chosen}
-    dtypes = {**dict.fromkeys([*shapes, IMAGE], backend.dtype()), TRIANGLE_ID: np.int32}
-    shapes |= {IMAGE: (*shape, 3), TRIANGLE_ID: shape}
-    folder = folder / ARRAY_FILES
+    dtypes = {**dict.fromkeys([*shapes, naming.IMAGE], backend.dtype()), naming.TRIANGLE_ID: np.int32}
+    shapes |= {naming.IMAGE: (*shape, 3), naming.TRIANGLE_ID: shape}
+    folder = folder / naming.ARRAY_FOLDER
     folder.mkdir(exist_ok=True)
     try:
         with contextlib.ExitStack() as files:
@@ -169,8 +170,8 @@ def stream(
                 _compute(task, band, writers, stopwatch)
             image, triangle_id = pipeline.passes.hand_over()
             with stopwatch.measure("arrays"):
-                writers[IMAGE].write(0, 0, image)
-                writers[TRIANGLE_ID].write(0, 0, triangle_id)
+                writers[naming.IMAGE].write(0, 0, image)
+                writers[naming.TRIANGLE_ID].write(0, 0, triangle_id)
     except BaseException:
         # What is not whole is of no use, and may have filled the disk.
         for name in shapes:

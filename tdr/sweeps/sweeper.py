@@ -25,12 +25,14 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from tdr.command import launch
-from tdr.command.mistakes import explain, quoted
+from tdr.command.mistakes import message_of, print_error, quoted, trace_of
+from tdr.command.settings import ROOT, tracking_settings
 from tdr.errors import InputError
 from tdr.patches.hydra_launchers import dispatch
 from tdr.patches.hydra_sweep import SweepLoader
+from tdr.results import naming
 from tdr.results.record import RunRecord, Status, environment_tags
-from tdr.results.sweep import SWEEP, Sweep, SweepJob, folder_name, run_name, without_rounding_errors
+from tdr.results.sweep import Sweep, SweepJob, folder_name, run_name, without_rounding_errors
 from tdr.sweep_views.files import SweepFiles
 from tdr.sweeps.follower import Follower
 from tdr.sweeps.standing import Standing, close_sweep, draw, open_sweep
@@ -76,7 +78,7 @@ class ResumableSweeper(BasicSweeper):
         folder = Path(self.config.hydra.sweep.dir).resolve()
         sweep = self._plan(folder, list(overrides.values()))
         say(f"sweep      {counted(len(sweep.jobs), 'job')} over {', '.join(sweep.axes) or 'nothing'}")
-        if (folder / SWEEP).exists():
+        if (folder / naming.SWEEP).exists():
             sweep = _same(Sweep.read(folder), sweep)
         else:
             self._check_composition(list(overrides.values()))
@@ -84,7 +86,7 @@ class ResumableSweeper(BasicSweeper):
         folder.mkdir(parents=True, exist_ok=True)
         with sweep.running():
             # Only a sweep that the store knows begins.
-            run_id = None if store is None else open_sweep(store, sweep, environment_tags(launch.ROOT))
+            run_id = None if store is None else open_sweep(store, sweep, environment_tags(ROOT))
             sweep.write()
             _Execution(sweep, store, run_id).run(self)
 
@@ -134,10 +136,10 @@ class ResumableSweeper(BasicSweeper):
         start = time.time()
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(start))
         given = [*self.config.hydra.overrides.hydra, *self.config.hydra.overrides.task]
-        tracking = launch.tracking_settings(self.config)
+        tracking = tracking_settings(self.config)
         if tracking.enabled:
             # A relative path must mean the same to whoever reads the plan, from wherever.
-            tracking = dataclasses.replace(tracking, uri=tracking.uri and TrackingStore(tracking, launch.ROOT).uri)
+            tracking = dataclasses.replace(tracking, uri=tracking.uri and TrackingStore(tracking, ROOT).uri)
         return Sweep(
             folder=folder,
             name=f"{when} {', '.join(axes) or 'one job'}",
@@ -242,7 +244,7 @@ class _Execution:
         try:
             return draw(self.sweep)
         except Exception as error:  # noqa: BLE001 (reported, and the process exits with 1)
-            launch.report(error)
+            print_error(error)
             say("WARNING    The sweep could not be drawn; its results are whole.")
             launch.exit_with(1)
             return None
@@ -287,12 +289,12 @@ class _Execution:
         say(f"output     {where}")
         if self.store is not None and self.run_id is not None:
             try:
-                further = {"jobs/skipped": skipped, "time_s/total": time.time() - self.start}
+                further = {naming.JOBS_SKIPPED: skipped, naming.time_metric(naming.TOTAL): time.time() - self.start}
                 close_sweep(self.store, self.run_id, sweep, files, status, further)
                 say(f"MLflow     the sweep: {self.store.run_url(self.run_id)}")
                 say_where("runs side by side", self.store.sweep_url(self.run_id), self.store.ui_command)
             except InputError as error:
-                launch.report(error)
+                print_error(error)
                 launch.exit_with(1)
         if pending:
             say(f"WARNING    only on disk: {counted(len(pending), 'run')}; to send: python scripts/sync.py {where}")
@@ -310,13 +312,13 @@ def _ignore_interrupts() -> None:
 
 def _fail(sweep: Sweep, job: SweepJob, error: Exception) -> None:
     """Note that a job failed before it could record so itself."""
-    if launch.trace_of(error):
-        launch.report(error)
+    if trace_of(error):
+        print_error(error)
     try:
-        sweep.fail(job, explain(error))
+        sweep.fail(job, message_of(error))
     except OSError as reason:
         # Without a record it counts as missing.
-        say(f"WARNING    {job.name}: {explain(error)} This could not be recorded: {explain(reason)}")
+        say(f"WARNING    {job.name}: {message_of(error)} This could not be recorded: {message_of(reason)}")
 
 
 def _line(override: Override) -> str:

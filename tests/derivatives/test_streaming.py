@@ -14,9 +14,9 @@ from tdr.config import JacobianConfig, Method
 from tdr.derivatives import streaming
 from tdr.derivatives.jacobian import differentiate
 from tdr.errors import InputError
-from tdr.reports import jacobian_pictures, run_files
+from tdr.reports import jacobian_pictures
 from tdr.reports.color_limit import color_limit
-from tdr.results.array_files import ArrayFiles
+from tdr.results.array_files import ArrayFiles, read_arrays, write_arrays
 from tdr.results.statistics import survey
 from tdr.timing import Stopwatch
 
@@ -190,14 +190,14 @@ def test_numbers_and_pictures_are_the_same(tmp_path):
 @pytest.mark.usefixtures("f64")
 def test_what_was_written_is_read_without_being_copied(tmp_path):
     whole, streamed = both(pipeline_of(), tmp_path, settings())
-    run_files.write_arrays(tmp_path, streamed)
+    write_arrays(tmp_path, streamed)
     assert not (tmp_path / "jacobian.npz").exists()
-    read = run_files.read_arrays(tmp_path)
+    read = read_arrays(tmp_path)
     assert isinstance(read.image, np.memmap)
     assert_same(whole, read)
     (tmp_path / "jacobian" / "camera.fov.npy").unlink()
     with pytest.raises(InputError, match=r"folder must hold the jacobian\.npz \(or jacobian/\*\.npy\)"):
-        run_files.read_arrays(tmp_path)
+        read_arrays(tmp_path)
 
 
 @pytest.mark.usefixtures("f64")
