@@ -46,7 +46,7 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> job.Outcome:
             from tdr.reports import check_words, run_files, summary
             from tdr.results import statistics
             from tdr.results.array_files import write_arrays
-            from tdr.shaders.built_in import CustomShader
+            from tdr.shaders.custom import CustomShader
         with stopwatch.measure("taichi"):
             backend.start(config.runtime.precision, config.runtime.arch)
             pipeline = Pipeline.from_config(config, mesh)

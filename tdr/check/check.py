@@ -30,7 +30,7 @@ from tdr.render.pipeline import Pipeline
 from tdr.render.values import SceneValues
 from tdr.results.check_result import CheckResult, ColumnCheck, DirectionCheck, Place, StepCurve, Verdict
 from tdr.results.jacobian_images import JacobianImages
-from tdr.shaders.built_in import suspects
+from tdr.shaders.custom import suspects
 from tdr.shaders.rules import ZEROING
 
 Array = npt.NDArray[np.float64]

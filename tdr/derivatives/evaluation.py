@@ -21,7 +21,7 @@ from tdr.render.passes import Passes
 from tdr.render.pipeline import Pipeline
 from tdr.render.pixel import PixelFunctions
 from tdr.render.values import SceneValues
-from tdr.shaders.built_in import explained
+from tdr.shaders.custom import explained
 
 Array = npt.NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from tdr.derivatives.evaluation import PixelSample
 from tdr.render.layout import MATRIX, TRIANGLE, VECTOR, Layout
 from tdr.render.pixel import PixelFunctions
 from tdr.render.values import SceneValues
-from tdr.shaders.built_in import explained
+from tdr.shaders.custom import explained
 
 # Pixels a launch.
 BAND = 1 << 14

@@ -20,7 +20,7 @@ from tdr.render.kernels import BAND, current_kernels
 from tdr.render.layout import Layout
 from tdr.render.values import Scene, SceneValues
 from tdr.scene.normals import NormalsEstimator
-from tdr.shaders.built_in import explained
+from tdr.shaders.custom import explained
 from tdr.visibility.rasterizer import TriangleRasterizer
 
 # Pixels times numbers whose derivatives :meth:`Passes.gradient` sums at a time: 8 bytes each.

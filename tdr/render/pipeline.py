@@ -16,7 +16,8 @@ from tdr.render.values import Scene
 from tdr.scene.camera import CAMERAS, Camera, PerspectiveCamera
 from tdr.scene.lights import DirectionalLightArray
 from tdr.scene.mesh import TriangleMesh
-from tdr.shaders.built_in import BlinnPhongShader, build_shader
+from tdr.shaders.built_in import BlinnPhongShader
+from tdr.shaders.custom import build_shader
 
 
 class Pipeline:

@@ -17,7 +17,8 @@ from tdr.derivatives.jacobian import compile_kernels
 from tdr.errors import InputError
 from tdr.render.pipeline import Pipeline
 from tdr.render.values import SceneValues
-from tdr.shaders.built_in import BlinnPhongShader, explained
+from tdr.shaders.built_in import BlinnPhongShader
+from tdr.shaders.custom import explained
 
 HEADER = "import taichi as ti\nimport taichi.math as tm\n\n"
 
