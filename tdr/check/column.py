@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tdr.check.comparison import Comparison, Surroundings
 from tdr.check.explanation import Entries
 from tdr.derivatives.finite_difference import ROUNDINGS
-from tdr.results.check_result import ColumnCheck, Entry, Place, Verdict
+from tdr.results.check_result import ColumnCheck, ComparedEntry, Place, Verdict
 from tdr.words import counted
 
 Array = npt.NDArray[np.float64]
@@ -151,13 +151,13 @@ def _over_budget(places: npt.NDArray[np.uint8], surroundings: Surroundings) -> l
     return findings
 
 
-def _worst(entries: Entries, excess: Array) -> Entry | None:
+def _worst(entries: Entries, excess: Array) -> ComparedEntry | None:
     """The entry that differs by the largest multiple of its tolerance."""
     if np.isnan(excess).all():
         return None
     n, channel = (int(i) for i in np.unravel_index(np.nanargmax(excess), excess.shape))
     row, column = (int(i) for i in entries.pixels[n])
-    return Entry(
+    return ComparedEntry(
         row=row,
         column=column,
         channel=channel if excess.shape[1] == 3 else None,
