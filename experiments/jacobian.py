@@ -97,7 +97,9 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> job.Outcome:
     return job.Outcome(
         metrics=metrics,
         verdict=None if result is None else result.verdict,
-        lines=summary.terminal_lines(images, surveyed, metrics, stopwatch.seconds["jacobian"], result, memory_limit),
+        lines=summary.terminal_lines(
+            images, surveyed, metrics, stopwatch.seconds.get("jacobian", 0.0), result, memory_limit
+        ),
         description=summary.page_text(images, result, memory_limit),
     )
 

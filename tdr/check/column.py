@@ -11,7 +11,7 @@ from tdr.check.comparison import Comparison
 from tdr.check.explanation import ColumnSample
 from tdr.check.surroundings import Surroundings
 from tdr.derivatives.finite_difference import ROUNDINGS
-from tdr.results.check_result import ColumnCheck, Entry, Place, Verdict
+from tdr.results.check_result import ColumnCheck, ComparedEntry, Place, Verdict
 from tdr.words import counted
 
 Array = npt.NDArray[np.float64]
@@ -152,13 +152,13 @@ def _over_budget(places: npt.NDArray[np.uint8], surroundings: Surroundings) -> l
     return findings
 
 
-def _worst(sample: ColumnSample, excess: Array) -> Entry | None:
+def _worst(sample: ColumnSample, excess: Array) -> ComparedEntry | None:
     """The entry that differs by the largest multiple of its tolerance."""
     if np.isnan(excess).all():
         return None
     n, channel = (int(i) for i in np.unravel_index(np.nanargmax(excess), excess.shape))
     row, column = (int(i) for i in sample.pixels[n])
-    return Entry(
+    return ComparedEntry(
         row=row,
         column=column,
         channel=channel if excess.shape[1] == 3 else None,

@@ -217,7 +217,7 @@ def _record(
     Args:
         job: the run.
         composed: its settings, as Hydra composed them.
-        config: the checked settings, None if they are not valid.
+        config: the same as valid settings, None if they are not.
         start: when it began, seconds since the epoch.
         outcome: what came out, None if it failed.
         failure: what ended it, if it failed.

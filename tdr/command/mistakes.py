@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import re
 import sys
 import traceback
-from collections.abc import Sequence
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from tdr.config import SCHEMAS, Config
-from tdr.errors import InputError
+from tdr.errors import InputError, did_you_mean
 
 _EXPECTED = (InputError, HydraException, OmegaConfBaseException, OSError, MemoryError)
 _NO_OPTION = "Config group override must be"  # a plain ValueError of Hydra's
@@ -39,7 +37,7 @@ def message_of(error: BaseException) -> str:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         extra = _LAUNCHERS.get(option) if group == "hydra/launcher" else None
-        remedy = f' Run: pip install -e ".[{extra}]"' if extra else _nearest(option, error.options)
+        remedy = f' Run: pip install -e ".[{extra}]"' if extra else did_you_mean(option, error.options)
         return f"{group} must be one of {', '.join(error.options)}; got {option!r}.{remedy}"
     if isinstance(error, OverrideParseException):
         return message_about_argument(error.override, str(error))
@@ -108,7 +106,9 @@ def _message_of_value(error: OmegaConfBaseException, key: str) -> str:
         parent, _, name = key.rpartition(".")
         known = [f.name for f in dataclasses.fields(error.object_type)] if error.object_type in _schemas() else []
         where = f"Keys in {parent}" if parent else "Keys at the top level"
-        return f"{key} must be a known key; it is not. {where}: {', '.join(known) or 'none'}.{_nearest(name, known)}"
+        return (
+            f"{key} must be a known key; it is not. {where}: {', '.join(known) or 'none'}.{did_you_mean(name, known)}"
+        )
     for pattern, message in _CONVERSIONS:
         match = re.match(pattern, first_line)
         if match:
@@ -130,8 +130,3 @@ _CONVERSIONS = (
 def _schemas() -> set[type]:
     single = {type(getattr(Config(), field.name)) for field in dataclasses.fields(Config)}
     return {Config} | single | {f for options in SCHEMAS.values() for f in options.values()}
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean {close[0]}?" if close else ""

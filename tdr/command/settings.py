@@ -1,4 +1,4 @@
-"""From what Hydra composes to checked settings. What Hydra does not check, ranges for example, is checked here."""
+"""From what Hydra composes to valid settings: what it lets pass, a number out of range for example, is refused here."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ OmegaConf.register_new_resolver("tdr_options", config_options, replace=True)
 
 
 def validate(composed: DictConfig) -> Config:
-    """The config that Hydra composed, as checked settings.
+    """The config that Hydra composed, as valid settings.
 
     Raises:
         InputError: if a value is missing or out of range, or a key is unknown.

@@ -8,13 +8,12 @@ value with :func:`differentiable`; nothing else lists parameters.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import enum
 import functools
 from collections.abc import Sequence
 from typing import Any
 
-from tdr.errors import InputError
+from tdr.errors import InputError, did_you_mean
 
 VECTOR = ("x", "y", "z")
 COLOR = ("r", "g", "b")
@@ -124,10 +123,9 @@ def select_parameters(known: Sequence[Parameter], names: Sequence[str] | str) ->
     listed = ", ".join(parameter.name for parameter in known)
     for i, name in enumerate(names):
         if not any(parameter.name == name for parameter in known):
-            close = difflib.get_close_matches(name, [parameter.name for parameter in known], n=1)
             raise InputError(
                 f"jacobian.parameters must name parameters of this scene; got {name!r}. Known: {listed}."
-                + (f" Did you mean {close[0]}?" if close else "")
+                f"{did_you_mean(name, [parameter.name for parameter in known])}"
             )
         if name in names[:i]:
             raise InputError(f"jacobian.parameters must name each parameter once; got {name!r} twice.")

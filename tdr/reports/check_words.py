@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 
 from tdr.results import naming
-from tdr.results.check_result import COMPARED, EXCLUDED, CheckResult, ColumnCheck, DirectionCheck, Entry, Place, Verdict
+from tdr.results.check_result import (
+    COMPARED,
+    EXCLUDED,
+    CheckResult,
+    ColumnCheck,
+    ComparedEntry,
+    DirectionCheck,
+    Place,
+    Verdict,
+)
 from tdr.words import Sentence, counted, say_once
 
 PLACE_LABELS: Mapping[Place, str] = {
@@ -40,13 +49,13 @@ _SHOWN = 6  # failed columns with their worst entries
 # --------------------------------------------------------------------------------------------------------- words
 
 
-def where(entry: Entry) -> str:
+def where(entry: ComparedEntry) -> str:
     """Where an entry stands: ``row 3, column 5``, with its channel if it has one."""
     channel = "" if entry.channel is None else f", {'RGB'[entry.channel]}"
     return f"row {entry.row}, column {entry.column}{channel}"
 
 
-def both_values(entry: Entry) -> str:
+def both_values(entry: ComparedEntry) -> str:
     """An entry and its reference, ``0.51234, reference 0.51271``, with digits enough to see how far they agree."""
     difference, largest = abs(entry.value - entry.reference), max(abs(entry.value), abs(entry.reference))
     digits = 10
@@ -55,7 +64,7 @@ def both_values(entry: Entry) -> str:
     return f"{entry.value:.{digits}g}, reference {entry.reference:.{digits}g}"
 
 
-def deviation(check: ColumnCheck, entry: Entry) -> str:
+def deviation(check: ColumnCheck, entry: ComparedEntry) -> str:
     """By how much an entry of a column differs: ``3.1e-08 of the largest entry (allowed 2e-06)``."""
     difference = abs(entry.value - entry.reference)
     if not math.isfinite(difference):
@@ -126,7 +135,7 @@ def _disagreement(direction: DirectionCheck) -> str | None:
 # ------------------------------------------------------------------------------------------------------ terminal
 
 
-def summary_lines(result: CheckResult) -> list[str]:
+def terminal_lines(result: CheckResult) -> list[str]:
     """What the terminal shows: the verdict, then what is wrong, and for a full check a table of the columns.
 
     Args:
@@ -202,7 +211,7 @@ def _wrap(line: str, indent: int) -> list[str]:
 # ---------------------------------------------------------------------------------------------------- run's page
 
 
-def describe(result: CheckResult) -> str:
+def page_text(result: CheckResult) -> str:
     """What a run's page says about its check.
 
     Args:

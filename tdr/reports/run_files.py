@@ -17,12 +17,8 @@ from tdr.results.check_result import CheckResult
 from tdr.results.jacobian_images import JacobianImages
 
 
-def write_pictures(folder: Path, images: JacobianImages) -> list[str]:
-    """Write the rendering, a picture of each column, and the figure that shows all of them.
-
-    Returns:
-        The rendering and the columns' pictures, relative to the folder.
-    """
+def write_pictures(folder: Path, images: JacobianImages) -> None:
+    """Write the rendering, a picture of each column, and the figure that shows all of them."""
     (folder / naming.ARRAY_FOLDER).mkdir(exist_ok=True)
     pictures = {
         naming.RENDER: jacobian_pictures.encode_srgb(jacobian_pictures.render_zoom(images.image).sample(images.image))
@@ -33,7 +29,6 @@ def write_pictures(folder: Path, images: JacobianImages) -> list[str]:
             images, column, limits[column.parameter]
         )
     write_picture_files(folder, {**pictures, naming.FIGURE: jacobian_pictures.figure(images, limits)})
-    return list(pictures)
 
 
 def write_g_buffer(folder: Path, g_buffer: Mapping[str, npt.NDArray[Any]]) -> None:

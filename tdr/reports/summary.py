@@ -65,7 +65,7 @@ def terminal_lines(
     if nonfinite:
         entries = counted(nonfinite, "entry", "entries")
         lines.append(f"WARNING    not finite: {entries}; {naming.METRICS} counts them by column")
-    return lines + (["check      off"] if result is None else check_words.summary_lines(result))
+    return lines + (["check      off"] if result is None else check_words.terminal_lines(result))
 
 
 def page_text(images: JacobianImages, result: CheckResult | None, memory_limit: int) -> str:
@@ -79,7 +79,7 @@ def page_text(images: JacobianImages, result: CheckResult | None, memory_limit: 
     Returns:
         Markdown; pictures are named by their files, relative to the run's folder.
     """
-    text = "" if result is None else check_words.describe(result)
+    text = "" if result is None else check_words.page_text(result)
     return text + "".join(f"\n{subject}: {note}\n" for subject, note in _size_notes(images, memory_limit))
 
 

@@ -138,7 +138,7 @@ def write_arrays(folder: Path, images: JacobianImages) -> None:
             np.savez(file, **arrays)  # type: ignore[arg-type] # allow_pickle stands among the names
             file.truncate()
     content = json.dumps(images.description(), indent=2, allow_nan=False)
-    (folder / naming.DESCRIPTION).write_text(content + "\n", encoding="utf-8")
+    (folder / naming.ARRAYS_DESCRIPTION).write_text(content + "\n", encoding="utf-8")
 
 
 def read_arrays(folder: Path | str) -> JacobianImages:
@@ -152,7 +152,7 @@ def read_arrays(folder: Path | str) -> JacobianImages:
     """
     folder = Path(folder)
     try:
-        description = json.loads((folder / naming.DESCRIPTION).read_text(encoding="utf-8"))
+        description = json.loads((folder / naming.ARRAYS_DESCRIPTION).read_text(encoding="utf-8"))
         parameters = [parameter["name"] for parameter in description["parameters"]]
         arrays: Mapping[str, npt.NDArray[Any]]
         if (folder / naming.ARRAYS).exists():
@@ -165,6 +165,6 @@ def read_arrays(folder: Path | str) -> JacobianImages:
         return JacobianImages.from_arrays(arrays[naming.IMAGE], arrays[naming.TRIANGLE_ID], values, description)
     except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"folder must hold the {naming.ARRAYS} (or {naming.ARRAY_FOLDER}/*.npy) and {naming.DESCRIPTION} of a run; "
-            f"got {folder} ({error})."
+            f"folder must hold the {naming.ARRAYS} (or {naming.ARRAY_FOLDER}/*.npy) and {naming.ARRAYS_DESCRIPTION} "
+            f"of a run; got {folder} ({error})."
         ) from None

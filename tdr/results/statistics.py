@@ -14,8 +14,8 @@ from tdr.results.jacobian_images import Array, JacobianImages, entries_of, row_b
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One entry of a Jacobian image.
+class LargestEntry:
+    """The entry of a Jacobian image that is largest in magnitude.
 
     Attributes:
         name: the name of its column.
@@ -46,7 +46,7 @@ class Survey:
     """
 
     statistics: dict[str, float]
-    largest: list[Entry]
+    largest: list[LargestEntry]
 
     @property
     def nonfinite(self) -> int:
@@ -83,7 +83,7 @@ def survey(images: JacobianImages) -> Survey:
                 pixel, channel = divmod(int(numbers[where, 0]), channels)
                 row, col = divmod(pixel, covered.shape[1])
                 place = (first_rows[where] + row, col, channel if channels == 3 else None)
-                entries.append(Entry(column.name, *place, float(numbers[where, 1])))
+                entries.append(LargestEntry(column.name, *place, float(numbers[where, 1])))
     return Survey(statistics, sorted(entries, key=lambda entry: -abs(entry.value)))
 
 

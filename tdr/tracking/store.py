@@ -36,7 +36,7 @@ from tdr.tracking.mlflow_client import (
 )
 
 # What of a run's files its pictures can be drawn from again.
-_FETCHED = (naming.RECORD, naming.ARRAYS, naming.DESCRIPTION, naming.METRICS)
+_FETCHED = (naming.RECORD, naming.ARRAYS, naming.ARRAYS_DESCRIPTION, naming.METRICS)
 LOCAL_UI = "http://127.0.0.1:5000"
 
 # Files of a run that are sent to a server at a time: each takes little work and much waiting.
