@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import gc
 import os
 import re
 import signal
@@ -30,7 +29,7 @@ from yaml import YAMLError
 from tdr.command.mistakes import explain, explain_argument, is_expected, quoted
 from tdr.config import SCHEMAS, Config, CustomShaderConfig, TrackingConfig, reject_unknown_keys
 from tdr.errors import InputError
-from tdr.patches import hydra_start
+from tdr.patches import garbage_collector, hydra_start
 from tdr.results.record import environment_tags
 from tdr.results.sweep import SWEEP, Sweep, run_name
 from tdr.tracking.mlflow_client import redact
@@ -191,16 +190,6 @@ def exit_with(*statuses: int) -> None:
     _statuses.update(statuses)
 
 
-@functools.cache
-def freeze_what_stays() -> None:
-    """Tell Python's garbage collector, once, that all there is now stays: modules, compiled kernels, settings.
-
-    joblib collects after each job, and without this looks through all of them anew, for a tenth of a second. Nothing is
-    collected before: Ctrl-C would be lost in what Python runs while it clears away.
-    """
-    gc.freeze()
-
-
 def report(error: Exception) -> None:
     """Print one or two lines about a user's error, and a trace of any other or where HYDRA_FULL_ERROR=1 asks for it."""
     trace = trace_of(error)
@@ -227,12 +216,12 @@ def launch(main: Callable[[], None]) -> int:
         Ctrl-C.
     """
     register()
-    hydra_start.install()
     # With HYDRA_FULL_ERROR set, Hydra lets its errors through to here instead of printing them itself.
     os.environ.setdefault("TDR_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR", "0"))
     os.environ["HYDRA_FULL_ERROR"] = "1"
     _end_on_signals()
     try:
+        hydra_start.install()
         _refuse_credentials(sys.argv[1:])
         _refuse_pieces(sys.argv[1:])
         sys.argv[1:] = with_resumed(_multirun_first(sys.argv[1:]))
@@ -249,8 +238,7 @@ def launch(main: Callable[[], None]) -> int:
     finally:
         for store in _stores.values():
             store.close()
-        # What there is goes with the process; Python would look through all of it for what to clear away before.
-        gc.freeze()
+        garbage_collector.leave_to_the_end()
     return next((status for status in (1, 2) if status in _statuses), 0)
 
 
