@@ -27,7 +27,7 @@ EMPTY = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 import hydra
-from tdr import launch
+from tdr.command import launch
 
 @hydra.main(version_base="1.3", config_path=launch.CONF, config_name="jacobian")
 def main(composed):
