@@ -10,7 +10,7 @@ from composed import settings
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 import tdr
-from tdr.command.launch import ROOT
+from tdr.command.settings import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^python experiments/jacobian\.py (.*)$", README, re.MULTILINE)

@@ -57,19 +57,19 @@ class Session:
 
     def visibility(self) -> None:
         """Find the triangle that each pixel sees."""
-        self.pipeline.find_visible()
+        self.pipeline.passes.find_visible()
 
     def surface(self) -> None:
         """Compute the G-buffer."""
-        self.pipeline.compute_surface()
+        self.pipeline.passes.compute_surface()
 
     def shade(self) -> None:
         """Shade it."""
-        self.pipeline.shade()
+        self.pipeline.passes.shade()
 
     def render(self) -> None:
         """Compute the G-buffer and shade it."""
-        self.pipeline.render()
+        self.pipeline.passes.render()
 
     def jacobian(self) -> None:
         """Compute the Jacobian images."""
@@ -130,10 +130,10 @@ class Session:
         chosen = select_parameters(pipeline.parameters, jacobian_settings(self.case).parameters)
         return {
             "pixels": pipeline.resolution[0] * pipeline.resolution[1],
-            "covered": len(pipeline.rasterizer.pixels),
+            "covered": len(pipeline.passes.rasterizer.pixels),
             "vertices": pipeline.mesh.num_vertices,
             "triangles": pipeline.mesh.num_triangles,
-            "normals": len(pipeline.normals_estimator.normals),
+            "normals": len(pipeline.passes.normals_estimator.normals),
             "columns": len(columns_of(chosen, pipeline.light_array.num_lights)),
             "moves": int(any(parameter.reads is Reads.POSE for parameter in chosen)),
             "real": pipeline.output_buffer.values.itemsize,
@@ -147,7 +147,7 @@ class Session:
     def ids_differ(self, other: str) -> int:
         """At how many pixels another way, ``embree`` or ``plain``, sees another triangle; both were timed before."""
         ids = self._embree_ids if other == "embree" else self._plain.triangle_id
-        return int((ids.reshape(self.case.resolution) != self.pipeline.rasterizer.triangle_id_buffer).sum())
+        return int((ids.reshape(self.case.resolution) != self.pipeline.passes.rasterizer.triangle_id_buffer).sum())
 
     @cached_property
     def _yardstick(self) -> Yardstick:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import re
+import sys
+import traceback
 from collections.abc import Sequence
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -27,11 +30,11 @@ def quoted(text: str) -> str:
 
 
 def is_expected(error: BaseException) -> bool:
-    """Whether :func:`explain` says all that there is to say of an error; a trace would only hide it."""
+    """Whether :func:`message_of` says all that there is to say of an error; a trace would only hide it."""
     return isinstance(error, _EXPECTED) or str(error).startswith(_NO_OPTION)
 
 
-def explain(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """An error in the user's words: the key, what is allowed and what was given, on one or two lines."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
@@ -39,10 +42,10 @@ def explain(error: BaseException) -> str:
         remedy = f' Run: pip install -e ".[{extra}]"' if extra else _nearest(option, error.options)
         return f"{group} must be one of {', '.join(error.options)}; got {option!r}.{remedy}"
     if isinstance(error, OverrideParseException):
-        return explain_argument(error.override, str(error))
+        return message_about_argument(error.override, str(error))
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
-        return _explain_value(cause, cause.full_key)
+        return _message_of_value(cause, cause.full_key)
     if isinstance(error, OSError) and not isinstance(error, HydraException):
         what = "hydra.run.dir (hydra.sweep.dir with -m) must be a folder that can be written"
         return f"{what}; got {error.filename or 'it'}: {error.strerror or error}."
@@ -61,7 +64,22 @@ def explain(error: BaseException) -> str:
     return " ".join(lines[:2]) or type(error).__name__
 
 
-def explain_argument(argument: str, message: str = "") -> str:
+def print_error(error: Exception) -> None:
+    """Print one or two lines about a user's error, and a trace of any other or where HYDRA_FULL_ERROR=1 asks for it."""
+    trace = trace_of(error)
+    if trace:
+        print(trace, end="", file=sys.stderr)
+    print(f"error: {message_of(error)}", file=sys.stderr)
+
+
+def trace_of(error: Exception) -> str:
+    """The trace of an error if nobody expected it, or if HYDRA_FULL_ERROR=1 asks for it; else an empty text."""
+    if is_expected(error) and os.environ.get("TDR_FULL_ERROR") != "1":
+        return ""
+    return "".join(traceback.format_exception(error))
+
+
+def message_about_argument(argument: str, message: str = "") -> str:
     """What is wrong with an argument that Hydra cannot read.
 
     Args:
@@ -82,7 +100,7 @@ def explain_argument(argument: str, message: str = "") -> str:
     )
 
 
-def _explain_value(error: OmegaConfBaseException, key: str) -> str:
+def _message_of_value(error: OmegaConfBaseException, key: str) -> str:
     first_line = str(error.msg or error).splitlines()[0]
     if isinstance(error, MissingMandatoryValue):
         return f"{key} must be given; got nothing. Add {key}=... to the command."

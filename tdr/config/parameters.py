@@ -8,10 +8,13 @@ value with :func:`differentiable`; nothing else lists parameters.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import enum
 import functools
 from collections.abc import Sequence
 from typing import Any
+
+from tdr.errors import InputError
 
 VECTOR = ("x", "y", "z")
 COLOR = ("r", "g", "b")
@@ -101,6 +104,34 @@ def parameters_of(group: str, config: Any) -> tuple[Parameter, ...]:
         for field in dataclasses.fields(config)
         if "differentiable" in field.metadata
     )
+
+
+def select_parameters(known: Sequence[Parameter], names: Sequence[str] | str) -> tuple[Parameter, ...]:
+    """Pick parameters by name.
+
+    Args:
+        known: the parameters that the scene has.
+        names: names from among them, each once, or ``"all"``.
+
+    Returns:
+        The chosen parameters, in the order of ``known``.
+
+    Raises:
+        InputError: if a name is not known or stands twice; the message lists the known ones.
+    """
+    if names == "all":
+        return tuple(known)
+    listed = ", ".join(parameter.name for parameter in known)
+    for i, name in enumerate(names):
+        if not any(parameter.name == name for parameter in known):
+            close = difflib.get_close_matches(name, [parameter.name for parameter in known], n=1)
+            raise InputError(
+                f"jacobian.parameters must name parameters of this scene; got {name!r}. Known: {listed}."
+                + (f" Did you mean {close[0]}?" if close else "")
+            )
+        if name in names[:i]:
+            raise InputError(f"jacobian.parameters must name each parameter once; got {name!r} twice.")
+    return tuple(parameter for parameter in known if parameter.name in names)
 
 
 @dataclasses.dataclass(frozen=True)

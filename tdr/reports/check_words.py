@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tdr.results import naming
 from tdr.results.check_result import COMPARED, EXCLUDED, CheckResult, ColumnCheck, DirectionCheck, Entry, Place, Verdict
 from tdr.words import Sentence, counted, say_once
 
@@ -25,12 +26,9 @@ PLACE_LABELS: Mapping[Place, str] = {
     Place.imprecise: "finite differences too uncertain",
 }
 
-_METRICS = ("max_error", "median_error", "l2_error", "cosine", "tolerance", "out_of_tolerance")
-
-ERROR_PICTURE = "check/error.png"
+_METRICS = (naming.MAX_ERROR, "median_error", "l2_error", "cosine", "tolerance", "out_of_tolerance")
 
 _CAUSES = " Usual causes: "  # where a finding says what it may come from
-_ERRORS = "check/error.png"  # the picture that a run's page shows of a failed check
 
 _LINE = 110  # characters of a line on the terminal
 _LEFT = 11  # of its left column
@@ -170,7 +168,7 @@ def _what_is_wrong(columns: Sequence[ColumnCheck], indent: str) -> list[str]:
             if sentence.subjects == (_name(check),):
                 lines += _wrap(f"{indent}  {sentence.text}", len(indent) + 4)
     if len(failed) > _SHOWN:
-        lines.append(f"{indent}and {len(failed) - _SHOWN} more columns; check.json has all of them")
+        lines.append(f"{indent}and {len(failed) - _SHOWN} more columns; {naming.CHECK} has all of them")
     outcomes = say_once((_name(check), _outcome(check)) for check in not_comparable)
     notes = say_once((_name(check), finding) for check in of[Verdict.passed] for finding in check.findings)
     for beginning, sentence in (
@@ -223,9 +221,9 @@ def describe(result: CheckResult) -> str:
         *(f"- {finding}" for finding in findings[:_FINDINGS]),
     ]
     if len(findings) > _FINDINGS:
-        lines.append(f"- {len(findings) - _FINDINGS} more in `check.json`")
+        lines.append(f"- {len(findings) - _FINDINGS} more in `{naming.CHECK}`")
     if result.verdict is Verdict.failed:
-        lines += ["", f"![{ERROR_PICTURE}]({ERROR_PICTURE})"]
+        lines += ["", f"![{naming.CHECK_ERRORS}]({naming.CHECK_ERRORS})"]
     lines += [
         "",
         "Errors are relative to the column's largest entry.",
@@ -283,7 +281,10 @@ def check_metrics(result: CheckResult) -> dict[str, float]:
         numbers |= {"compared": _compared(check), "excluded": _excluded(check)}
         if check.forward_error is not None:
             numbers["forward_error"] = check.forward_error
-        metrics |= {f"check/{check.column.name}/{key}": float(number) for key, number in numbers.items()}
+        metrics |= {
+            naming.column_metric(naming.OF_CHECK, check.column.name, key): float(number)
+            for key, number in numbers.items()
+        }
     return metrics
 
 

@@ -15,9 +15,10 @@ from concurrent.futures.process import BrokenProcessPool
 from hydra.plugins.launcher import Launcher
 
 from tdr.command import launch
-from tdr.command.mistakes import explain, quoted
+from tdr.command.mistakes import message_of, print_error, quoted, trace_of
 from tdr.errors import InputError
 from tdr.patches.hydra_launchers import dispatch, runs_here
+from tdr.results import naming
 from tdr.results.record import RunRecord, Status
 from tdr.results.sweep import Sweep, SweepJob
 from tdr.sweep_views.files import SweepFiles
@@ -104,7 +105,7 @@ class Execution:
         try:
             return draw(self.sweep)
         except Exception as error:  # noqa: BLE001 (reported, and the process exits with 1)
-            launch.report(error)
+            print_error(error)
             say("WARNING    The sweep could not be drawn; its results are whole.")
             launch.exit_with(1)
             return None
@@ -149,12 +150,12 @@ class Execution:
         say(f"output     {where}")
         if self.store is not None and self.run_id is not None:
             try:
-                further = {"jobs/skipped": skipped, "time_s/total": time.time() - self.start}
+                further = {naming.JOBS_SKIPPED: skipped, naming.time_metric(naming.TOTAL): time.time() - self.start}
                 close_sweep(self.store, self.run_id, sweep, files, status, further)
                 say(f"MLflow     the sweep: {self.store.run_url(self.run_id)}")
                 say_where("runs side by side", self.store.sweep_url(self.run_id), self.store.ui_command)
             except InputError as error:
-                launch.report(error)
+                print_error(error)
                 launch.exit_with(1)
         if pending:
             say(f"WARNING    only on disk: {counted(len(pending), 'run')}; to send: python scripts/sync.py {where}")
@@ -207,10 +208,10 @@ def _ignore_interrupts() -> None:
 
 def _fail(sweep: Sweep, job: SweepJob, error: Exception) -> None:
     """Note that a job failed before it could record so itself."""
-    if launch.trace_of(error):
-        launch.report(error)
+    if trace_of(error):
+        print_error(error)
     try:
-        sweep.fail(job, explain(error))
+        sweep.fail(job, message_of(error))
     except OSError as reason:
         # Without a record it counts as missing.
-        say(f"WARNING    {job.name}: {explain(error)} This could not be recorded: {explain(reason)}")
+        say(f"WARNING    {job.name}: {message_of(error)} This could not be recorded: {message_of(reason)}")

@@ -23,10 +23,12 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from tdr.command import launch
+from tdr.command.settings import ROOT, tracking_settings
 from tdr.errors import InputError
 from tdr.patches.hydra_sweep import loader_of_jobs
+from tdr.results import naming
 from tdr.results.record import environment_tags
-from tdr.results.sweep import SWEEP, Sweep, SweepJob, folder_name, run_name, without_rounding_errors
+from tdr.results.sweep import Sweep, SweepJob, folder_name, run_name, without_rounding_errors
 from tdr.sweeps.execution import Execution, launch_jobs
 from tdr.sweeps.standing import open_sweep
 from tdr.terminal import say
@@ -71,7 +73,7 @@ class ResumableSweeper(Sweeper):
         folder = Path(self._config.hydra.sweep.dir).resolve()
         sweep = self._plan(folder, list(overrides.values()))
         say(f"sweep      {counted(len(sweep.jobs), 'job')} over {', '.join(sweep.axes) or 'nothing'}")
-        if (folder / SWEEP).exists():
+        if (folder / naming.SWEEP).exists():
             sweep = _same(Sweep.read(folder), sweep)
         else:
             self._check_composition(list(overrides.values()))
@@ -79,7 +81,7 @@ class ResumableSweeper(Sweeper):
         folder.mkdir(parents=True, exist_ok=True)
         with sweep.running():
             # Only a sweep that the store knows begins.
-            run_id = None if store is None else open_sweep(store, sweep, environment_tags(launch.ROOT))
+            run_id = None if store is None else open_sweep(store, sweep, environment_tags(ROOT))
             sweep.write()
             Execution(sweep, store, run_id, partial(launch_jobs, self._launcher, sweep)).run()
 
@@ -103,10 +105,10 @@ class ResumableSweeper(Sweeper):
         start = time.time()
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(start))
         given = [*self._config.hydra.overrides.hydra, *self._config.hydra.overrides.task]
-        tracking = launch.tracking_settings(self._config)
+        tracking = tracking_settings(self._config)
         if tracking.enabled:
             # A relative path must mean the same to whoever reads the plan, from wherever.
-            tracking = dataclasses.replace(tracking, uri=tracking.uri and TrackingStore(tracking, launch.ROOT).uri)
+            tracking = dataclasses.replace(tracking, uri=tracking.uri and TrackingStore(tracking, ROOT).uri)
         return Sweep(
             folder=folder,
             name=f"{when} {', '.join(axes) or 'one job'}",

@@ -10,10 +10,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from tdr.command import launch
+from tdr.command.settings import CONF, register
 from tdr.patches import hydra_start
 
-launch.register()
+register()
 
 
 class SingleLoader(ConfigLoaderImpl):
@@ -78,7 +78,7 @@ def compositions(monkeypatch):
     ids=" ".join,
 )
 def test_a_run_is_composed_once_and_as_hydra_does(overrides, compositions):
-    with loaders(launch.CONF) as (own, single):
+    with loaders(CONF) as (own, single):
         expected = compose_as_hydra_does(own, "jacobian", overrides)
         compositions.clear()
         assert compose_as_hydra_does(single, "jacobian", overrides) == expected
@@ -90,7 +90,7 @@ def test_a_run_is_composed_once_and_as_hydra_does(overrides, compositions):
 
 
 def test_the_mode_of_a_preset_is_known():
-    with loaders(launch.CONF) as (own, single):
+    with loaders(CONF) as (own, single):
         overrides = ["experiment=light_ring"]
         expected = compose_as_hydra_does(own, "jacobian", overrides)
         assert expected["hydra"]["mode"] is RunMode.MULTIRUN
@@ -108,7 +108,7 @@ def test_an_option_that_must_be_chosen_may_be_missing_in_a_sweep_only(tmp_path):
 
 
 def test_groups_have_the_same_options():
-    with loaders(launch.CONF) as (own, single):
+    with loaders(CONF) as (own, single):
         groups = own.list_groups("")
         assert {"light", "hydra"} <= set(groups)
         assert single.list_groups("") == groups

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tdr.command.launch import ROOT
+from tdr.command.settings import ROOT
 
 OUTSIDE = [
     path

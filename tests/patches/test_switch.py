@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from command_line import SMALL, Command
 
-from tdr.command.launch import ROOT
+from tdr.command.settings import ROOT
 
 OFF = {"TDR_PATCHES": "off"}
 TRACK_NOTHING = "tracking.enabled=false"

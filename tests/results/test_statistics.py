@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from synthetic import every_parameter, jacobian_images, one_column
 
-from tdr.results.statistics import Entry, survey
+from tdr.results.statistics import Entry, count_clipped, count_not_finite, survey
 
 
 def statistics(images, name="shader.diffuse"):
@@ -105,3 +105,17 @@ class TestLargestEntries:
     def test_entries_that_are_not_finite_are_left_out(self):
         assert survey(one_column([[math.inf, -2, math.nan]])).largest == [Entry("shader.diffuse", 0, 1, None, -2)]
         assert survey(one_column([[math.nan]])).largest == []
+
+
+def test_components_that_srgb_cannot_encode_are_counted():
+    linear = np.array([[[-0.5, 1.5, math.nan], [math.inf, 0, 1]]])
+    assert count_clipped(linear) == 4
+    assert count_not_finite(linear) == 2
+
+
+def test_metrics_are_the_statistics_and_what_is_not_finite_is_counted_over_all_columns():
+    values = {"shader.diffuse": np.array([[[math.nan], [1]]]), "shader.specular": np.array([[[math.inf], [2]]])}
+    surveyed = survey(jacobian_images(values))
+    assert surveyed.nonfinite == 2
+    assert surveyed.metrics()["jacobian/shader.diffuse/max_abs"] == 1
+    assert len(surveyed.metrics()) == len(surveyed.statistics)
