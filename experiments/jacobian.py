@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import gc
-
 from tdr.timing import Stopwatch
 
 # Made before anything else is imported, so that a run's total is the time since the start.
 since_start = Stopwatch()
-# What is made at the start stays. Looking for garbage in it again and again would take a sixth of the time.
-gc.set_threshold(100_000)
 with since_start.measure("imports"):
+    from tdr.patches import garbage_collector
+
+    garbage_collector.collect_rarely()
+
     import sys
     from concurrent.futures import ThreadPoolExecutor
     from pathlib import Path
@@ -54,7 +54,7 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> job.Outcome:
         compile_kernels(pipeline, config.jacobian)
         if config.check.mode is not CheckMode.off:
             evaluation.compile_kernel(pipeline)
-    launch.freeze_what_stays()
+    garbage_collector.freeze_what_stays()
     with phase("rendering"), stopwatch.measure("visibility"):
         pipeline.passes.find_visible()
     memory_limit = config.jacobian.memory_bytes()

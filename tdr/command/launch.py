@@ -5,8 +5,6 @@ Nothing here imports Taichi, and MLflow only where a sweep is tracked, so ``--he
 
 from __future__ import annotations
 
-import functools
-import gc
 import os
 import signal
 import sys
@@ -17,7 +15,7 @@ from tdr.command.arguments import prepare
 from tdr.command.mistakes import print_error
 from tdr.command.settings import ROOT, register
 from tdr.config import TrackingConfig
-from tdr.patches import hydra_start
+from tdr.patches import garbage_collector, hydra_start
 
 if TYPE_CHECKING:
     from tdr.tracking.process import TrackingProcess
@@ -49,16 +47,6 @@ def exit_with(*statuses: int) -> None:
     _statuses.update(statuses)
 
 
-@functools.cache
-def freeze_what_stays() -> None:
-    """Tell Python's garbage collector, once, that all there is now stays: modules, compiled kernels, settings.
-
-    joblib collects after each job, and without this looks through all of them anew, for a tenth of a second. Nothing is
-    collected before: Ctrl-C would be lost in what Python runs while it clears away.
-    """
-    gc.freeze()
-
-
 def launch(main: Callable[[], None]) -> int:
     """Run a Hydra main function.
 
@@ -70,12 +58,12 @@ def launch(main: Callable[[], None]) -> int:
         Ctrl-C.
     """
     register()
-    hydra_start.install()
     # With HYDRA_FULL_ERROR set, Hydra lets its errors through to here instead of printing them itself.
     os.environ.setdefault("TDR_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR", "0"))
     os.environ["HYDRA_FULL_ERROR"] = "1"
     _end_on_signals()
     try:
+        hydra_start.install()
         sys.argv[1:] = prepare(sys.argv[1:])
         main()
     except KeyboardInterrupt as error:
@@ -90,8 +78,7 @@ def launch(main: Callable[[], None]) -> int:
     finally:
         for store in _stores.values():
             store.close()
-        # What there is goes with the process; Python would look through all of it for what to clear away before.
-        gc.freeze()
+        garbage_collector.leave_to_the_end()
     return next((status for status in (1, 2) if status in _statuses), 0)
 
 

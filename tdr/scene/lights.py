@@ -66,7 +66,7 @@ class DirectionalLightArray:
             gradients: the pipeline's; those of ``light.direction`` and ``light.color``, (lights, 3) each, are shown.
         """
         array = copy.copy(self)
-        array._gradients = gradients
+        array._gradients = gradients  # noqa: SLF001 (of this class, as below)
         self._shared.shown.add(array)
         return array
 
@@ -102,7 +102,7 @@ class DirectionalLightArray:
                 f"The gradient by {name} must be read of one pipeline; got an array that {len(shown)} pipelines have. "
                 f"Read it of pipeline.light_array, or pipeline.gradients[{name!r}]."
             )
-        return shown[0]._gradient(name) if shown else Gradient(np.zeros((self.num_lights, 3)))
+        return shown[0]._gradient(name) if shown else Gradient(np.zeros((self.num_lights, 3)))  # noqa: SLF001
 
     @property
     def num_lights(self) -> int:

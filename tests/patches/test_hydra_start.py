@@ -2,6 +2,7 @@
 
 import contextlib
 
+import hydra
 import pytest
 from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -10,9 +11,16 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from tdr.command.settings import CONF, register
-from tdr.patches.hydra_start import SingleLoader
+from tdr.patches import hydra_start
 
 register()
+
+
+class SingleLoader(ConfigLoaderImpl):
+    """Hydra's own, changed."""
+
+
+hydra_start.change(SingleLoader)
 
 
 @contextlib.contextmanager
@@ -106,3 +114,27 @@ def test_groups_have_the_same_options():
         assert single.list_groups("") == groups
         for group in [*groups, "hydra/launcher"]:
             assert single.get_group_options(group) == own.get_group_options(group)
+
+
+def methods():
+    """Those of Hydra's loader that are changed."""
+    return ConfigLoaderImpl.load_configuration, ConfigLoaderImpl.get_group_options
+
+
+def test_hydra_is_changed_unless_the_switch_or_its_version_says_no(monkeypatch, capsys):
+    before = methods()
+    for method in before:
+        monkeypatch.setattr(ConfigLoaderImpl, method.__name__, method)  # put back at the end
+    with monkeypatch.context() as context:
+        context.setenv("TDR_PATCHES", "off")
+        hydra_start.install()
+        assert methods() == before
+        context.setenv("TDR_PATCHES", "on")
+        context.setattr(hydra, "__version__", "1.3.9")
+        hydra_start.install()
+        assert methods() == before
+    assert capsys.readouterr().err == (
+        "patch      tdr.patches.hydra_start steps aside: it was tried with Hydra 1.3.2 to 1.3.8, this is 1.3.9\n"
+    )
+    hydra_start.install()
+    assert [method.__wrapped__ for method in methods()] == [*before]

@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import hydra
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -11,7 +12,7 @@ from omegaconf import OmegaConf, open_dict
 
 from tdr.command.mistakes import message_of
 from tdr.command.settings import CONF, register, validate
-from tdr.patches.hydra_sweep import SweepLoader
+from tdr.patches.hydra_sweep import SweepLoader, loader_of_jobs
 
 SWEEPS = {
     "values": [["light.azimuth=0.5", "image.width=8"], ["light.azimuth=-3", "image.width=9"]],
@@ -81,3 +82,14 @@ def test_a_process_keeps_the_loader_that_it_gets_with_each_job(loader):
         expected = loader.load_sweep_config(master, overrides)
         assert OmegaConf.to_yaml(kept.load_sweep_config(master, overrides)) == OmegaConf.to_yaml(expected)
     assert pickle.loads(other) is not kept
+
+
+def test_hydra_composes_the_jobs_where_the_switch_or_its_version_says_so(loader, monkeypatch, capsys):
+    assert type(loader_of_jobs(loader)) is SweepLoader
+    monkeypatch.setattr(hydra, "__version__", "1.3.1")
+    assert loader_of_jobs(loader) is loader
+    monkeypatch.setenv("TDR_PATCHES", "off")
+    assert loader_of_jobs(loader) is loader
+    assert capsys.readouterr().err == (
+        "patch      tdr.patches.hydra_sweep steps aside: it was tried with Hydra 1.3.2 to 1.3.8, this is 1.3.1\n"
+    )

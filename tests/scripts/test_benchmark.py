@@ -8,10 +8,10 @@ import pytest
 
 import benchmark
 import tdr
-from benchmark_plain import PlainRasterizer
-from benchmark_process import STAGES, interleave, measure_case
-from benchmark_results import Case, CaseResult, Figure, StageResult, bytes_moved, changes, noise, spread
-from benchmark_scenes import build_pipeline, primary_rays
+from benchmarks.plain import PlainRasterizer
+from benchmarks.process import STAGES, interleave, measure_case
+from benchmarks.results import Case, CaseResult, Figure, StageResult, bytes_moved, changes, noise, spread
+from benchmarks.scenes import build_pipeline, primary_rays
 
 
 def figure(*values, target=1.0, sign="<="):

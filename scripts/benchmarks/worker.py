@@ -1,4 +1,4 @@
-"""One case of the benchmark in a process of its own, which does what :class:`benchmark_process.Worker` asks it.
+"""One case of the benchmark in a process of its own, which does what :class:`benchmarks.process.Worker` asks it.
 
 A process of its own has its own peak memory, threads and compile times. Each line of the standard input is a request as
 JSON, ``[name, *arguments]``, and is answered by one line of JSON.
@@ -23,16 +23,16 @@ import numpy as np
 import numpy.typing as npt
 
 import tdr
-from benchmark_plain import PlainRasterizer
-from benchmark_results import Case
-from benchmark_scenes import build_pipeline, jacobian_settings, primary_rays, run_settings
-from benchmark_yardstick import Yardstick
+from benchmarks.plain import PlainRasterizer
+from benchmarks.results import Case
+from benchmarks.scenes import build_pipeline, jacobian_settings, primary_rays, run_settings
+from benchmarks.yardstick import Yardstick
 from tdr.config import CheckConfig, CheckMode, Method, select_parameters
 from tdr.config.parameters import Reads, columns_of
 from tdr.derivatives.jacobian import differentiate
 from tdr.timing import Stopwatch
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Session:
@@ -125,7 +125,7 @@ class Session:
         return time.perf_counter() - start
 
     def sizes(self) -> dict[str, int]:
-        """What :func:`benchmark_results.bytes_moved` asks for."""
+        """What :func:`benchmarks.results.bytes_moved` asks for."""
         pipeline = self.pipeline
         chosen = select_parameters(pipeline.parameters, jacobian_settings(self.case).parameters)
         return {
