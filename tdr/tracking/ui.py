@@ -70,8 +70,8 @@ def sweep_page(experiment: str, sweep: str, *, saved: bool) -> str:
     Args:
         experiment: the experiment's id.
         sweep: the id of the sweep's own run.
-        saved: whether the sweep's view has been saved (:func:`view`). The UI restores it only if
-            the address does not say by itself what is to be listed.
+        saved: whether the sweep's view has been saved (:func:`view`). The UI restores it only if the address does not
+            say by itself what is to be listed.
     """
     query = {"viewStateShareKey": sweep} if saved else listing(sweep)
     return f"{runs_page(experiment)}&{urlencode({**query, 'compareRunsMode': 'CHART'}, quote_via=quote)}"

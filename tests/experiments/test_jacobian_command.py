@@ -208,8 +208,10 @@ def test_the_loop_gives_the_same_arrays(command):
         np.testing.assert_array_equal(batched["light.direction"], loop["light.direction"])
 
 
-def test_what_looks_empty_or_broken_is_said(command):
-    done = command("camera.position=[0,0,30]", "camera.far=10", *SMALL, "tracking.enabled=false")
+@pytest.mark.parametrize("limit", ["null", "500B"], ids=["whole", "in bands"])
+def test_what_looks_empty_or_broken_is_said(command, limit):
+    options = ("tracking.enabled=false", f"jacobian.memory_limit={limit}")
+    done = command("camera.position=[0,0,30]", "camera.far=10", *SMALL, *options)
     assert "WARNING    nothing is visible" in done.stdout
     assert "zero everywhere: light.direction.0.z" in done.stdout
 

@@ -2,7 +2,7 @@
 
 from tdr.config import TrackingConfig
 from tdr.results.record import RunRecord
-from tdr.results.sweep import SWEEP, Sweep, SweepJob
+from tdr.results.sweep import Sweep, SweepJob
 from tdr.sweeps.standing import close_sweep
 from tdr.tracking.mlflow_client import TrackingError
 
@@ -60,7 +60,7 @@ def test_view_that_cannot_be_saved_costs_a_line(tmp_path, capsys):
     assert without.closed == with_view.closed
     (_, status, metrics, _, folder, files), *_ = without.closed
     counts = {"jobs/finished": 1, "jobs/failed": 1, "jobs/missing": 1, "jobs/check_failed": 0, "time_s/total": 1.0}
-    assert (status, metrics, folder, files) == ("KILLED", counts, tmp_path, [SWEEP])
+    assert (status, metrics, folder, files) == ("KILLED", counts, tmp_path, ["sweep.json"])
     assert capsys.readouterr().out.splitlines() == [
         "WARNING    The link to the sweep shows a list of its runs only. tracking.uri must take views."
     ]
