@@ -14,7 +14,7 @@ from pages import PAGES, ROOT, blocks, quoted, text_of
 
 import tdr
 from tdr.config import SCHEMAS
-from tdr.reports.run_files import write_arrays
+from tdr.results.array_files import write_arrays
 
 # A piece of a command line that stands in a sentence.
 GROUPS = "|".join((*SCHEMAS, "image", "jacobian", "runtime", "tracking", "experiment"))
