@@ -26,8 +26,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmark_groups import GROUPS, Suite
-from benchmark_results import DEVIATIONS, LEAST_NOISE, NOISE_OF_ONE, CaseResult, Figure, changes, spread
+from benchmarks.groups import GROUPS, Suite
+from benchmarks.results import DEVIATIONS, LEAST_NOISE, NOISE_OF_ONE, CaseResult, Figure, changes, spread
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks"

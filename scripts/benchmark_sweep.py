@@ -27,13 +27,13 @@ EMPTY = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 import hydra
-from tdr import launch
+from tdr.command import settings
 
-@hydra.main(version_base="1.3", config_path=launch.CONF, config_name="jacobian")
+@hydra.main(version_base="1.3", config_path=settings.CONF, config_name="jacobian")
 def main(composed):
     print("job", flush=True)
 
-launch.register()
+settings.register()
 main()
 """
 OWN_SWEEPER = "hydra/sweeper=basic"

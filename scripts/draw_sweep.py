@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tdr.command.launch import ROOT
+from tdr.command.settings import ROOT
 from tdr.config import TrackingConfig
 from tdr.errors import InputError
 from tdr.results.record import RunRecord

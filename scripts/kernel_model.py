@@ -128,23 +128,23 @@ def measure(resolution: int) -> None:
     costs = measure_costs()
     lights = tdr.DirectionalLightArray(direction=[[1, -1, -1]])
     pipeline = tdr.Pipeline(tdr.TriangleMesh.sphere(4), light_array=lights, resolution=(resolution, resolution))
-    pipeline.find_visible()
-    covered = len(pipeline.rasterizer.pixels)
-    start, count = pipeline.bands()[0]
-    rows = len(np.unique(pipeline.rasterizer.pixels // resolution))
+    pipeline.passes.find_visible()
+    covered = len(pipeline.passes.rasterizer.pixels)
+    start, count = pipeline.passes.bands()[0]
+    rows = len(np.unique(pipeline.passes.rasterizer.pixels // resolution))
 
     def reverse(names: list[str] | str) -> Callable[[], object]:
-        layout = pipeline.layout(pulled_back=select_parameters(pipeline.parameters, names))
+        layout = pipeline.passes.layout(pulled_back=select_parameters(pipeline.parameters, names))
         columns = np.zeros((27, covered), backend.dtype())
         places = np.arange(covered, dtype=np.int32)
-        return lambda: pipeline.pull_back(start, count, layout, places, covered, columns.reshape(-1))
+        return lambda: pipeline.passes.pull_back(start, count, layout, places, covered, columns.reshape(-1))
 
     # Bytes that a pixel reads or writes. A mesh's own data are shared by many pixels and stay in cache. Only colours
     # and results are in the precision of the run. A number in a slot is read, added to, taken and cleared.
     g_buffer, color, ids, slot, result = 9 * 8, 3 * 4, 2 * 4, 5 * 8, 4
     stages: dict[str, tuple[Callable[[], object], int]] = {
-        "G-buffer": (pipeline.compute_surface, ids + g_buffer),
-        "shade": (pipeline.shade, g_buffer + 5 * color + 4),
+        "G-buffer": (pipeline.passes.compute_surface, ids + g_buffer),
+        "shade": (pipeline.passes.shade, g_buffer + 5 * color + 4),
         "reverse pass, light.direction": (
             reverse(["light.direction"]),
             color + g_buffer + 3 * slot + ids + 3 * result,

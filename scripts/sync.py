@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from tdr.command.launch import ROOT, tracking_of_run
+from tdr.command.settings import ROOT, tracking_of_run
 from tdr.config import TrackingConfig
 from tdr.errors import InputError
-from tdr.results.record import RECORD, RunRecord, environment_tags
-from tdr.results.sweep import SWEEP, Sweep, SweepRunsError
+from tdr.results import naming
+from tdr.results.record import RunRecord, environment_tags
+from tdr.results.sweep import Sweep, SweepRunsError
 from tdr.sweeps.standing import Standing, close_sweep, draw, open_sweep, unsent
 from tdr.terminal import track
 from tdr.tracking.store import TrackingStore
@@ -67,16 +68,16 @@ def send_run(folder: Path, stores: Stores) -> str:
     store = stores.of(tracking_of_run(folder))
     if store is None:
         return "not tracked (tracking.enabled=false); --uri says where to send it"
-    link = store.log(RunRecord.read_json(folder / RECORD))
+    link = store.log(RunRecord.read_json(folder / naming.RECORD))
     return f"in the store: {link.url}"
 
 
 def find(folders: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
     """The runs and sweeps in some folders, oldest name first, and whether each is a sweep."""
     for folder in folders:
-        sweeps = sorted(path.parent for path in folder.rglob(SWEEP))
+        sweeps = sorted(path.parent for path in folder.rglob(naming.SWEEP))
         yield from ((sweep, True) for sweep in sweeps)
-        for path in sorted(folder.rglob(RECORD)):
+        for path in sorted(folder.rglob(naming.RECORD)):
             if path.parent.parent not in sweeps:
                 yield path.parent, False
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from tdr.scene.mesh import TriangleMesh as TriangleMesh
     from tdr.scene.normals import NormalsEstimator as NormalsEstimator
     from tdr.shaders.built_in import BlinnPhongShader as BlinnPhongShader
-    from tdr.shaders.built_in import CustomShader as CustomShader
     from tdr.shaders.built_in import LambertianShader as LambertianShader
+    from tdr.shaders.custom import CustomShader as CustomShader
     from tdr.visibility.rasterizer import TriangleRasterizer as TriangleRasterizer
 
 _MODULES = {
@@ -45,7 +45,7 @@ _MODULES = {
     "DirectionalLightArray": "tdr.scene.lights",
     "TriangleRasterizer": "tdr.visibility.rasterizer",
     "BlinnPhongShader": "tdr.shaders.built_in",
-    "CustomShader": "tdr.shaders.built_in",
+    "CustomShader": "tdr.shaders.custom",
     "LambertianShader": "tdr.shaders.built_in",
 }
 __all__ = list(_MODULES)

@@ -6,17 +6,12 @@ of the package import Taichi from here, or after this one.
 
 from __future__ import annotations
 
-import ast
 import atexit
 import contextlib
-import functools
 import io
 import os
-import textwrap
-import types
 import warnings
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,57 +26,12 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import taichi as ti
     import taichi.math as tm
-    from taichi.lang import impl, kernel_impl
-    from taichi.lang.ast import ast_transformer_utils
 
+    from tdr.patches import taichi as taichi_patch
 
-# Taichi inlines functions, and each time it looks for the source of the function anew, wraps each line of it, and makes
-# the text that an error would show of each syntax node. Done once each, its front end takes half of the time.
-kernel_impl.getsourcefile = functools.cache(kernel_impl.getsourcefile)
-kernel_impl.getsourcelines = functools.cache(kernel_impl.getsourcelines)
-kernel_impl.textwrap = types.SimpleNamespace(
-    fill=functools.cache(textwrap.fill), dedent=functools.cache(textwrap.dedent)
-)
-_place_of = ast_transformer_utils.ASTTransformerContext.get_pos_info
-_places: dict[tuple[Any, ...], str] = {}
-
-
-def _cached_place(context: Any, node: ast.AST) -> str:
-    """Where a node is, as Taichi's errors say it."""
-    extent = tuple(getattr(node, name) for name in ("lineno", "col_offset", "end_lineno", "end_col_offset"))
-    key = (context.func.func, type(node), extent)
-    if key not in _places:
-        _places[key] = _place_of(context, node)
-    return _places[key]
-
-
-ast_transformer_utils.ASTTransformerContext.get_pos_info = _cached_place
-
-
-class CodeError(ti.TaichiCompilationError):  # type: ignore[misc]
-    """What code to be compiled must not do, in a user's words; Taichi puts the place before it."""
-
-
-_subscript = impl.subscript
-
-
-def _checked_subscript(ast_builder: Any, value: Any, *indices: Any, **options: Any) -> Any:
-    """Refuse a constant index that a vector or a matrix does not have, at which Taichi ends the process."""
-    if isinstance(value, ti.lang.expr.Expr):
-        if not value.is_tensor():
-            raise CodeError("what has an index must be a vector, a matrix or a field; got a number")
-        for index, size in zip(indices, value.get_shape(), strict=False):
-            last = index.stop - 1 if isinstance(index, slice) and index.stop is not None else index
-            if isinstance(last, int) and last >= size:
-                allowed = ", ".join(map(str, range(size - 1))) + " or " * (size > 1) + str(size - 1)
-                raise CodeError(f"an index must be {allowed}; got {last}")
-    return _subscript(ast_builder, value, *indices, **options)
-
-
-impl.subscript = _checked_subscript
+taichi_patch.install()
 
 __all__ = [
-    "CodeError",
     "array",
     "compiling_in_float64",
     "dtype",
@@ -97,10 +47,8 @@ _started: tuple[Precision, Arch] | None = None
 _epoch = 0
 
 
-@atexit.register
-def _finish() -> None:
-    """Let Taichi keep what it has compiled for the next start, which it otherwise does when Python clears it away."""
-    impl.get_runtime().clear()
+# Taichi keeps what it has compiled for the next start when it ends, which it otherwise does when Python clears it away.
+atexit.register(ti.reset)
 
 
 def start(precision: Precision | str = Precision.f32, arch: Arch | str = Arch.cpu) -> None:
@@ -183,15 +131,8 @@ def compiling_in_float64() -> Iterator[None]:
     Literals and locals take Taichi's default type, which is looked up when a kernel is compiled.
     """
     ensure_started()
-    runtime, settings = ti.lang.impl.get_runtime(), ti.lang.impl.current_cfg()
-    before = runtime.default_fp
-    runtime.set_default_fp(ti.f64)
-    settings.default_fp = ti.f64
-    try:
+    with taichi_patch.default_float(ti.f64):
         yield
-    finally:
-        runtime.set_default_fp(before)
-        settings.default_fp = before
 
 
 def epoch() -> int:

@@ -1,14 +1,15 @@
-"""The one error that a user's input can cause, and the checks that raise it.
+"""The one error that a user's input can cause, the checks that raise it, and what its message ends with.
 
 A message reads ``<config key or argument> must <condition>; got <value>. <what to do>``.
 """
 
 from __future__ import annotations
 
+import difflib
 import enum
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 Choice = TypeVar("Choice", bound=enum.Enum)
@@ -16,6 +17,20 @@ Choice = TypeVar("Choice", bound=enum.Enum)
 
 class InputError(ValueError):
     """Something that the user gave cannot be used; the message says which key, what it got and what is allowed."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about a name that is not known: the nearest one that is.
+
+    Args:
+        name: what was given.
+        known: the names that there are.
+
+    Returns:
+        `` Did you mean tilted?``, with a space before it; empty if none is near.
+    """
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {close[0]}?" if close else ""
 
 
 def check_number(

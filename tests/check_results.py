@@ -8,8 +8,8 @@ from tdr.results.check_result import (
     COMPARED,
     CheckResult,
     ColumnCheck,
+    ComparedEntry,
     DirectionCheck,
-    Entry,
     Place,
     StepCurve,
     Verdict,
@@ -32,7 +32,7 @@ def column_check(name="mesh.rotation.x", value=0.5, reference=0.5, *, scale=2.0,
         "l2_error": 2e-9,
         "cosine": 0.75,
         "tolerance": tolerance / scale,
-        "worst": Entry(3, 5, None, value, reference, tolerance),
+        "worst": ComparedEntry(3, 5, None, value, reference, tolerance),
         "max_errors": {"interior": error / scale, "boundary": 0.0},
         "tolerances": {"interior": tolerance / scale, "boundary": 10 * tolerance / scale},
         "places": {Place.background: 7, Place.interior: 1000, Place.boundary: 234, Place.light_edge: 12},
@@ -71,7 +71,7 @@ def check_result(columns=(), place=((2,),), error=None, excess=None, **changes):
 
 
 def step_curve(**changes):
-    entry = Entry(3, 5, 1, 0.5, 0.5000001, 1e-4)
+    entry = ComparedEntry(3, 5, 1, 0.5, 0.5000001, 1e-4)
     steps = np.array([1e-1, 1e-2, 1e-3, 1e-4])
     differences = np.array([0.6, 0.501, 0.50001, 0.502])
     return StepCurve(

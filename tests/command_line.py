@@ -11,7 +11,7 @@ from pathlib import Path
 
 import mlflow
 
-from tdr.command.launch import ROOT
+from tdr.command.settings import ROOT
 
 SMALL = ("image.width=8", "image.height=8")
 

@@ -2,17 +2,17 @@
 
 from hydra import compose, initialize_config_dir
 
-from tdr.command import launch
-from tdr.command.mistakes import explain
+from tdr.command.mistakes import message_of
+from tdr.command.settings import CONF, register, validate
 from tdr.config import Config
 
-launch.register()
+register()
 
 
 def settings(*overrides: str) -> Config:
     """The checked settings that a command line composes to."""
-    with initialize_config_dir(version_base="1.3", config_dir=launch.CONF):
-        return launch.check(compose("jacobian", overrides=list(overrides)))
+    with initialize_config_dir(version_base="1.3", config_dir=CONF):
+        return validate(compose("jacobian", overrides=list(overrides)))
 
 
 def answer(*overrides: str) -> str:
@@ -20,5 +20,5 @@ def answer(*overrides: str) -> str:
     try:
         settings(*overrides)
     except Exception as error:  # noqa: BLE001 (whatever it is, it must be explained)
-        return explain(error)
+        return message_of(error)
     raise AssertionError(f"{overrides} was accepted")

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 from hypothesis import strategies as st
 
-from tdr.check.diagnosis import Circumstances, Entries, diagnose
+from tdr.check.diagnosis import Circumstances, diagnose
+from tdr.check.explanation import ColumnSample
 from tdr.config.parameters import VECTOR, Parameter, Reads, columns_of
 
 DIRECTION = Parameter("light.direction", VECTOR, Reads.SHADING, per_light=True, unit="1")
@@ -29,11 +30,11 @@ def smooth(rng, channels=1) -> np.ndarray:
     return np.cos((PIXELS @ waves.T)[:, :, None] + phases).sum(axis=1) / 2
 
 
-def column_entries(rng, true, wrong, precision="f64", column=0, parameter=DIRECTION, **changes) -> Entries:
+def column_entries(rng, true, wrong, precision="f64", column=0, parameter=DIRECTION, **changes) -> ColumnSample:
     """``true`` and ``wrong``, either with noise of half the tolerance."""
     tolerance = np.full(true.shape, RELATIVE[precision] * max(np.abs(true).max(), np.abs(wrong).max()))
     noise = rng.uniform(-0.5, 0.5, (2, *true.shape)) * tolerance
-    return Entries(
+    return ColumnSample(
         **{
             "column": columns_of([parameter], 1)[column],
             "pixels": PIXELS,
@@ -52,6 +53,6 @@ def only(findings: tuple[str, ...]) -> str:
     return findings[0]
 
 
-def diagnosed(entries: Entries, precision="f64", siblings=()) -> str:
+def diagnosed(sample: ColumnSample, precision="f64", siblings=()) -> str:
     """The only finding, which a sentence about the causes must follow."""
-    return only(diagnose(entries, [entries, *siblings], circumstances(precision)))
+    return only(diagnose(sample, [sample, *siblings], circumstances(precision)))

@@ -15,7 +15,8 @@ from tdr.config import JacobianConfig
 from tdr.config.parameters import columns_of
 from tdr.derivatives.jacobian import differentiate
 from tdr.render.kernels import PixelKernels, current_kernels, vec3
-from tdr.render.pixel import MATRIX, PixelFunctions
+from tdr.render.layout import MATRIX
+from tdr.render.pixel import PixelFunctions
 from tdr.scene.transforms import normalized, tangential
 
 
@@ -32,7 +33,7 @@ class Changed:
 def differentiated_by(kernels, pipeline, parameters):
     """Render rightly and differentiate by the given kernels."""
     pipeline.forward()
-    pipeline.kernels = kernels
+    pipeline.passes.kernels = kernels
     return differentiate(pipeline, JacobianConfig(parameters=parameters))
 
 
@@ -294,7 +295,7 @@ def missing_ambient_derivative(pipeline, parameters):
 
 def missing_ambient(pipeline, parameters):
     """The image and its derivative miss the ambient term."""
-    pipeline.kernels = WithoutAmbient()
+    pipeline.passes.kernels = WithoutAmbient()
     return tdr.compute_jacobian(pipeline, parameters)
 
 
@@ -334,7 +335,7 @@ class EncodedInPlace(PixelKernels):
 
 def encoded_in_place(pipeline, parameters):
     """A value that a formula overwrites is read back by the reverse pass."""
-    pipeline.kernels = EncodedInPlace()
+    pipeline.passes.kernels = EncodedInPlace()
     return tdr.compute_jacobian(pipeline, parameters)
 
 
@@ -345,10 +346,10 @@ def stale_g_buffer(pipeline, parameters):
     """The derivatives are those of the G-buffer of an earlier rendering, of as many pixels."""
     images = tdr.compute_jacobian(pipeline, parameters)
     pipeline.placement.rotation = [angle + 0.01 for angle in pipeline.placement.rotation]
-    pipeline.render()
+    pipeline.passes.render()
     stale = differentiate(pipeline, JacobianConfig(parameters=parameters))
     pipeline.placement.rotation = [angle - 0.01 for angle in pipeline.placement.rotation]
-    pipeline.render()
+    pipeline.passes.render()
     return dataclasses.replace(images, values=stale.values)
 
 

@@ -75,7 +75,7 @@ class Scene:
     def of(cls, pipeline: Any) -> Scene:
         """The scene that a pipeline's settings describe."""
         mesh, placement, camera = pipeline.mesh, pipeline.placement, pipeline.camera.settings
-        lights, normals = pipeline.light_array.settings, pipeline.normals_estimator
+        lights, normals = pipeline.light_array.settings, pipeline.passes.normals_estimator
         orientation = np.eye(3)
         if camera.look_at is not None:
             backward = normalized(np.subtract(camera.position, camera.look_at))

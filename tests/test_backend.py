@@ -32,8 +32,8 @@ def test_starting_again_in_the_same_precision_keeps_what_is_there(precision):
     tdr.start(precision)
     assert backend.epoch() == epoch
     assert backend.precision() is precision
-    pipeline.find_visible()
-    assert (pipeline.rasterizer.triangle_id_buffer >= 0).any()
+    pipeline.passes.find_visible()
+    assert (pipeline.passes.rasterizer.triangle_id_buffer >= 0).any()
 
 
 def test_arrays_are_in_the_running_precision(precision):

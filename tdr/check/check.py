@@ -16,19 +16,21 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.check.column import BUDGET, judge_column
-from tdr.check.comparison import Comparison, Surroundings, compare, compare_direction
+from tdr.check.comparison import Comparison, compare, compare_direction
 from tdr.check.diagnosis import Circumstances, diagnose, diagnose_image
-from tdr.check.explanation import Entries
+from tdr.check.explanation import ColumnSample
+from tdr.check.surroundings import Surroundings
 from tdr.config import CheckMode, Method
 from tdr.config.parameters import Column, Parameter
-from tdr.derivatives.evaluation import SceneValues
 from tdr.derivatives.finite_difference import EPS, STEPS, UNDERFLOW, Differences, central_differences, scales
 from tdr.derivatives.jacobian import Track, compute_at, silently
 from tdr.errors import InputError, check_choice
+from tdr.render.passes import Passes
 from tdr.render.pipeline import Pipeline
+from tdr.render.values import SceneValues
 from tdr.results.check_result import CheckResult, ColumnCheck, DirectionCheck, Place, StepCurve, Verdict
 from tdr.results.jacobian_images import JacobianImages
-from tdr.shaders.built_in import suspects
+from tdr.shaders.custom import suspects
 from tdr.shaders.rules import ZEROING
 
 Array = npt.NDArray[np.float64]
@@ -81,7 +83,7 @@ def check(pipeline: Pipeline, images: JacobianImages, mode: CheckMode, track: Tr
         mode: ``quick`` or ``full``.
         track: wraps the loop over parameters, to show progress.
     """
-    if len(pipeline.rasterizer.pixels) == 0:
+    if len(pipeline.passes.rasterizer.pixels) == 0:
         height, width = pipeline.resolution
         return CheckResult(
             mode=mode.value,
@@ -101,7 +103,7 @@ def check(pipeline: Pipeline, images: JacobianImages, mode: CheckMode, track: Tr
         )
     # What is not finite is counted and judged, and needs no warning.
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        return _Check(pipeline, images, mode).run(track)
+        return _Check(pipeline.passes, images, mode).run(track)
 
 
 _REFERENCE = "central differences in float64"
@@ -119,12 +121,12 @@ class _Direction:
 class _Check:
     """A check of one set of Jacobian images, with what it has found so far."""
 
-    def __init__(self, pipeline: Pipeline, images: JacobianImages, mode: CheckMode) -> None:
-        self.pipeline = pipeline
+    def __init__(self, passes: Passes, images: JacobianImages, mode: CheckMode) -> None:
+        self.passes = passes
         self.images = images
         self.mode = mode
         self.rng = np.random.default_rng(0)
-        self.covered = len(pipeline.rasterizer.pixels)
+        self.covered = len(passes.rasterizer.pixels)
         # a map over all pixels, row by row, and what was found at some of them
         background, unsampled = np.uint8(Place.background), np.uint8(Place.unsampled)
         self.place = np.where(images.triangle_id.reshape(-1) >= 0, unsampled, background)
@@ -135,9 +137,9 @@ class _Check:
 
     def run(self, track: Track) -> CheckResult:
         direction = self.direction() if self.mode is CheckMode.quick else None
-        entries = np.arange(self.covered) if direction is None else self.sample(direction)
-        surroundings = Surroundings(self.pipeline, entries)
-        others = self.other_engines(entries)
+        subset = np.arange(self.covered) if direction is None else self.sample(direction)
+        surroundings = Surroundings(self.passes, subset)
+        others = self.other_engines(subset)
         # A quick check evaluates all columns at once, a full one needs the memory for one parameter at a time.
         parameters = self.images.parameters
         groups = [parameters] if direction is not None else [(parameter,) for parameter in parameters]
@@ -147,7 +149,7 @@ class _Check:
             chosen = np.array([column.parameter in group for column in self.images.columns])
             columns = [column for column in self.images.columns if column.parameter in group]
             comparison = compare(
-                self.pipeline,
+                self.passes,
                 self.images,
                 columns,
                 surroundings,
@@ -158,15 +160,15 @@ class _Check:
                 circumstances = self.judge_image(comparison.estimated, surroundings)
             here = {name: values[chosen] for name, values in others.items()}
             checks += self.judge_columns(columns, comparison, surroundings, here, circumstances)
-            right = entries[(np.nan_to_num(comparison.excess, nan=0.0) <= 1.0).all(axis=(0, 2))]
+            right = subset[(np.nan_to_num(comparison.excess, nan=0.0) <= 1.0).all(axis=(0, 2))]
         directional = None if direction is None else self.judge_direction(direction, right)
         verdicts = {check.verdict for check in checks}
         verdict = Verdict.passed
         if self.wrong or Verdict.failed in verdicts:
             verdict = Verdict.failed
-            self.findings += suspects(self.pipeline.shader)
+            self.findings += suspects(self.passes.scene.shader)
         elif any(check.zero for check in checks):
-            self.findings += suspects(self.pipeline.shader, ZEROING)
+            self.findings += suspects(self.passes.scene.shader, ZEROING)
         if verdict is Verdict.passed and Verdict.not_comparable in verdicts:
             verdict = Verdict.not_comparable
         shape = self.images.triangle_id.shape
@@ -179,7 +181,7 @@ class _Check:
             columns=tuple(checks),
             direction=directional,
             findings=tuple(self.findings),
-            sampled=len(entries),
+            sampled=len(subset),
             place=self.place.reshape(shape),
             pixels=self.pixels,
             errors=self.errors,
@@ -188,22 +190,22 @@ class _Check:
         )
         return replace(result, curve=self.curve(result.worst))
 
-    def other_engines(self, entries: npt.NDArray[np.integer]) -> dict[str, npt.NDArray[np.floating]]:
+    def other_engines(self, subset: npt.NDArray[np.integer]) -> dict[str, npt.NDArray[np.floating]]:
         """The same derivatives (D, N, C) again, and in a full check by the other of reverse and forward mode."""
         images, parameters = self.images, self.images.parameters
         same, other = Method.batched, Method.forward
         if images.method == Method.forward.value:
             same, other = other, same
-        engines = {"again": compute_at(self.pipeline, parameters, images.cotangents, entries, same)}
+        engines = {"again": compute_at(self.passes, parameters, images.cotangents, subset, same)}
         if self.mode is CheckMode.full:
             try:
-                engines["other"] = compute_at(self.pipeline, parameters, images.cotangents, entries, other)
+                engines["other"] = compute_at(self.passes, parameters, images.cotangents, subset, other)
             except InputError as error:
                 # Forward mode refuses some functions that reverse mode differentiates; finite differences still judge.
                 self.findings.append(f"Not compared with {other.value} mode: {error}")
-            few = np.sort(self.rng.choice(len(entries), min(LOOP_SAMPLE, len(entries)), replace=False))
-            loop = compute_at(self.pipeline, parameters, images.cotangents, entries[few], Method.loop)
-            batched = compute_at(self.pipeline, parameters, images.cotangents, entries[few], Method.batched)
+            few = np.sort(self.rng.choice(len(subset), min(LOOP_SAMPLE, len(subset)), replace=False))
+            loop = compute_at(self.passes, parameters, images.cotangents, subset[few], Method.loop)
+            batched = compute_at(self.passes, parameters, images.cotangents, subset[few], Method.batched)
             if not np.array_equal(loop, batched, equal_nan=True):
                 self.fail("One reverse pass a pixel gives other numbers than one reverse pass for all pixels.")
         return engines
@@ -218,32 +220,32 @@ class _Check:
     def direction(self) -> _Direction:
         """Compare a random direction at random pixels."""
         images = self.images
-        entries = np.sort(self.rng.choice(self.covered, min(DIRECTION_SAMPLE, self.covered), replace=False))
-        surroundings = Surroundings(self.pipeline, entries)
-        tangent = self.rng.standard_normal(len(images.columns)) * scales(self.pipeline, images.columns)
-        comparison = compare_direction(self.pipeline, images, tangent, surroundings, DIRECTION_STEPS)
+        subset = np.sort(self.rng.choice(self.covered, min(DIRECTION_SAMPLE, self.covered), replace=False))
+        surroundings = Surroundings(self.passes, subset)
+        tangent = self.rng.standard_normal(len(images.columns)) * scales(self.passes, images.columns)
+        comparison = compare_direction(self.passes, images, tangent, surroundings, DIRECTION_STEPS)
         return _Direction(surroundings, tangent, comparison)
 
     def sample(self, direction: _Direction) -> npt.NDArray[np.intp]:
         """Where every column is compared: where the direction is off, at the boundary, and at random."""
-        entries = direction.surroundings.entries
+        subset = direction.surroundings.subset
         excess = np.fmax.reduce(direction.comparison.excess[0], axis=1)
         off = np.flatnonzero(excess > 1.0)
         boundary = self.rng.permutation(np.flatnonzero(direction.surroundings.place == Place.boundary))
-        anywhere = self.rng.permutation(len(entries))
+        anywhere = self.rng.permutation(len(subset))
         order = np.concatenate([off[np.argsort(-excess[off])][: SAMPLE // 4], boundary[: SAMPLE // 4], anywhere])
         _, first = np.unique(order, return_index=True)
-        return np.asarray(entries[np.sort(order[np.sort(first)][:SAMPLE])])
+        return np.asarray(subset[np.sort(order[np.sort(first)][:SAMPLE])])
 
     def judge_direction(self, direction: _Direction, right: npt.NDArray[np.intp]) -> DirectionCheck:
-        """Judge a direction; ``right`` are entries where every column is right.
+        """Judge a direction; ``right`` are where in the list of covered pixels every column is right.
 
         A derivative along a direction is the sum of the columns', so where all of them are right it is the finite
         differences along the direction that are wrong: a kink is harder to see there.
         """
         surroundings, comparison = direction.surroundings, direction.comparison
         off = (comparison.excess[0] > 1.0).any(axis=1)
-        excused = off & np.isin(surroundings.entries, right)
+        excused = off & np.isin(surroundings.subset, right)
         comparison = replace(comparison, places=np.where(excused, Place.kink, comparison.places).astype(np.uint8))
         self.paint(
             surroundings,
@@ -305,10 +307,10 @@ class _Check:
 
     def values(self) -> dict[Parameter, Array]:
         """The parameters' current values, each of its shape."""
-        scene = SceneValues.of(self.pipeline)
+        scene = SceneValues.of(self.passes.scene)
         return {
             p: (scene[p.name] if p.per_light else scene[p.name][0]).reshape(p.shape(self.images.num_lights))
-            for p in self.pipeline.parameters
+            for p in self.passes.parameters
         }
 
     # --------------------------------------------------------------------------------------------------- the columns
@@ -330,7 +332,7 @@ class _Check:
         rows_columns = np.stack(np.divmod(surroundings.pixels, self.images.triangle_id.shape[1]), axis=1)
         repeats = self.images.method != Method.finite_difference.value
         compared = [
-            Entries(
+            ColumnSample(
                 column,
                 rows_columns,
                 comparison.tested[d],
@@ -344,13 +346,13 @@ class _Check:
         ]
         checks = []
         precision = engines["again"].dtype.type
-        for d, entries in enumerate(compared):
-            siblings = [other for other in compared if other.column.parameter == entries.column.parameter]
-            findings = [*diagnose(entries, siblings, circumstances)]
+        for d, sample in enumerate(compared):
+            siblings = [other for other in compared if other.column.parameter == sample.column.parameter]
+            findings = [*diagnose(sample, siblings, circumstances)]
             again = engines["again"][d].astype(np.float64)
             other = engines["other"][d].astype(np.float64) if "other" in engines else None
             checks.append(
-                judge_column(entries, comparison, d, float(scale[d]), surroundings, again, other, findings, precision)
+                judge_column(sample, comparison, d, float(scale[d]), surroundings, again, other, findings, precision)
             )
         return checks
 
@@ -374,9 +376,9 @@ class _Check:
             return None
         entry = worst.worst
         pixel = entry.row * self.images.triangle_id.shape[1] + entry.column
-        where = np.searchsorted(self.pipeline.rasterizer.pixels, [pixel])
-        (unit,) = scales(self.pipeline, [worst.column])
+        where = np.searchsorted(self.passes.rasterizer.pixels, [pixel])
+        (unit,) = scales(self.passes, [worst.column])
         direction = np.array([[unit]])
-        central = central_differences(self.pipeline, [worst.column], direction, where, self.images.cotangents)
+        central = central_differences(self.passes, [worst.column], direction, where, self.images.cotangents)
         differences = central[0, :, 0, entry.channel or 0] / unit
         return StepCurve(worst.column.name, worst.column.parameter.unit, entry, STEPS * unit, differences)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tdr.check.comparison import Comparison, Surroundings
-from tdr.check.explanation import Entries
+from tdr.check.comparison import Comparison
+from tdr.check.explanation import ColumnSample
+from tdr.check.surroundings import Surroundings
 from tdr.derivatives.finite_difference import ROUNDINGS
-from tdr.results.check_result import ColumnCheck, Entry, Place, Verdict
+from tdr.results.check_result import ColumnCheck, ComparedEntry, Place, Verdict
 from tdr.words import counted
 
 Array = npt.NDArray[np.float64]
@@ -23,7 +24,7 @@ BUDGET = 1e-2
 
 
 def judge_column(
-    entries: Entries,
+    sample: ColumnSample,
     comparison: Comparison,
     d: int,
     scale: float,
@@ -36,7 +37,7 @@ def judge_column(
     """Judge one column.
 
     Args:
-        entries: the column at the pixels that were looked at.
+        sample: the column at the pixels that were looked at.
         comparison: what it was compared with.
         d: its place in the comparison.
         scale: the largest magnitude among all of its entries.
@@ -50,7 +51,7 @@ def judge_column(
         Errors, counts and the verdict.
     """
     findings = list(findings)
-    if _is_rounding(entries):
+    if _is_rounding(sample):
         findings.append("The column is zero but for rounding; errors are relative to the brightest pixel.")
         scale = max(scale, float(np.max(np.abs(comparison.estimated.image), initial=0.0)))
     per_scale = 1.0 / scale if scale > 0.0 else 0.0
@@ -59,9 +60,9 @@ def judge_column(
     out_of_tolerance = int(np.count_nonzero(excess > 1.0))
     failed = out_of_tolerance > 0
     # Where nothing can be compared, a derivative must be a number at least if the image is one.
-    failed |= bool((entries.not_finite & np.isfinite(comparison.estimated.image)).any())
-    if entries.repetition is not None:
-        failed |= not np.array_equal(entries.tested, entries.repetition, equal_nan=True)
+    failed |= bool((sample.not_finite & np.isfinite(comparison.estimated.image)).any())
+    if sample.repetition is not None:
+        failed |= not np.array_equal(sample.tested, sample.repetition, equal_nan=True)
     forward_error = None
     if other is not None:
         apart = np.nan_to_num(np.where(counts, np.abs(again - other), 0.0))
@@ -78,9 +79,9 @@ def judge_column(
         verdict = Verdict.failed
     elif np.count_nonzero(counts.any(axis=1)) < ENOUGH * len(counts):
         verdict = Verdict.not_comparable
-    findings += _no_half_vector(entries, counts, verdict)
-    finite = counts & np.isfinite(entries.tested)
-    tested, reference = (np.where(finite, a, 0.0) for a in (entries.tested, entries.reference))
+    findings += _no_half_vector(sample, counts, verdict)
+    finite = counts & np.isfinite(sample.tested)
+    tested, reference = (np.where(finite, a, 0.0) for a in (sample.tested, sample.reference))
     norm = float(np.linalg.norm(reference) * np.linalg.norm(tested))
     off = float(np.linalg.norm(difference[counts]))
     on = float(np.linalg.norm(reference))
@@ -90,17 +91,17 @@ def judge_column(
         return float(np.max(values, initial=0.0, where=where)) * per_scale
 
     return ColumnCheck(
-        column=entries.column,
+        column=sample.column,
         verdict=verdict,
         scale=scale,
         max_error=largest(difference, counts),
         median_error=float(np.median(difference[counts])) * per_scale if counts.any() else 0.0,
         l2_error=off / on if on > 0.0 else float(off > 0.0),
         cosine=float(np.sum(tested * reference)) / norm if norm > 0.0 else float(not (tested.any() or reference.any())),
-        tolerance=largest(entries.tolerance, counts),
-        worst=_worst(entries, excess),
+        tolerance=largest(sample.tolerance, counts),
+        worst=_worst(sample, excess),
         max_errors={name: largest(difference, where) for name, where in by_place.items()},
-        tolerances={name: largest(entries.tolerance, where) for name, where in by_place.items()},
+        tolerances={name: largest(sample.tolerance, where) for name, where in by_place.items()},
         places={place: int(count) for place in Place if (count := np.count_nonzero(places == place))},
         out_of_tolerance=out_of_tolerance,
         forward_error=forward_error,
@@ -108,17 +109,17 @@ def judge_column(
     )
 
 
-def _is_rounding(entries: Entries) -> bool:
+def _is_rounding(sample: ColumnSample) -> bool:
     """Whether a column is not exactly zero, but nowhere larger than what it is compared to may be off by."""
-    magnitude = np.fmax(np.abs(entries.tested), np.abs(entries.reference))[entries.comparable]
-    return bool(magnitude.any() and (magnitude <= entries.tolerance[entries.comparable]).all())
+    magnitude = np.fmax(np.abs(sample.tested), np.abs(sample.reference))[sample.comparable]
+    return bool(magnitude.any() and (magnitude <= sample.tolerance[sample.comparable]).all())
 
 
-def _no_half_vector(entries: Entries, counts: npt.NDArray[np.bool_], verdict: Verdict) -> list[str]:
+def _no_half_vector(sample: ColumnSample, counts: npt.NDArray[np.bool_], verdict: Verdict) -> list[str]:
     """What a light that shines straight towards the camera does to a column, if it does much."""
-    assert entries.singular is not None  # noqa: S101
-    left_out = int(np.count_nonzero(entries.singular & ~counts.any(axis=1)))
-    bad = int(np.count_nonzero(~np.isfinite(entries.tested) & ~entries.not_finite))
+    assert sample.singular is not None  # noqa: S101
+    left_out = int(np.count_nonzero(sample.singular & ~counts.any(axis=1)))
+    bad = int(np.count_nonzero(~np.isfinite(sample.tested) & ~sample.not_finite))
     if not bad and (not left_out or verdict is not Verdict.not_comparable):
         return []
     infinite = f" {counted(bad, 'entry', 'entries')} there {'is' if bad == 1 else 'are'} not finite." if bad else ""
@@ -151,17 +152,17 @@ def _over_budget(places: npt.NDArray[np.uint8], surroundings: Surroundings) -> l
     return findings
 
 
-def _worst(entries: Entries, excess: Array) -> Entry | None:
+def _worst(sample: ColumnSample, excess: Array) -> ComparedEntry | None:
     """The entry that differs by the largest multiple of its tolerance."""
     if np.isnan(excess).all():
         return None
     n, channel = (int(i) for i in np.unravel_index(np.nanargmax(excess), excess.shape))
-    row, column = (int(i) for i in entries.pixels[n])
-    return Entry(
+    row, column = (int(i) for i in sample.pixels[n])
+    return ComparedEntry(
         row=row,
         column=column,
         channel=channel if excess.shape[1] == 3 else None,
-        value=float(entries.tested[n, channel]),
-        reference=float(entries.reference[n, channel]),
-        tolerance=float(entries.tolerance[n, channel]),
+        value=float(sample.tested[n, channel]),
+        reference=float(sample.reference[n, channel]),
+        tolerance=float(sample.tolerance[n, channel]),
     )

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tdr.check.explanation import FLOAT32, Entries, explain, largest, like_float32
+from tdr.check.explanation import FLOAT32, ColumnSample, explain, largest, like_float32
 from tdr.config.parameters import Column, Parameter, Reads
-
-__all__ = ["Circumstances", "Entries", "diagnose", "diagnose_image"]
 
 
 @dataclass(frozen=True)
@@ -53,11 +51,11 @@ def diagnose_image(circumstances: Circumstances) -> tuple[str, ...]:
     return (_finding(found, causes),)
 
 
-def diagnose(entries: Entries, siblings: Sequence[Entries], circumstances: Circumstances) -> tuple[str, ...]:
+def diagnose(sample: ColumnSample, siblings: Sequence[ColumnSample], circumstances: Circumstances) -> tuple[str, ...]:
     """Say in words what is wrong with a column.
 
     Args:
-        entries: the column.
+        sample: the column.
         siblings: all columns of the same parameter, at the same pixels; the column itself may be among them.
         circumstances: what else is known of the run.
 
@@ -65,13 +63,13 @@ def diagnose(entries: Entries, siblings: Sequence[Entries], circumstances: Circu
         Findings, each a sentence of what was found and one of the usual causes; empty if there is nothing to say. A
         column without error has one if no pixel changes with its parameter.
     """
-    findings = [*_repetition(entries), *_not_finite(entries, circumstances)]
-    compared = entries.restricted(entries.comparable)
+    findings = [*_repetition(sample), *_not_finite(sample, circumstances)]
+    compared = sample.restricted(sample.comparable)
     if compared.wrong.any():
         siblings = [sibling.restricted(sibling.comparable) for sibling in siblings]
         findings.append(_finding(*explain(compared, siblings, circumstances.precision)))
-    elif compared.comparable.any() and not entries.tested.any() and compared.vanishes(compared.reference):
-        findings.append(_unchanged(entries, circumstances))
+    elif compared.comparable.any() and not sample.tested.any() and compared.vanishes(compared.reference):
+        findings.append(_unchanged(sample, circumstances))
     return tuple(findings)
 
 
@@ -79,17 +77,17 @@ def _finding(found: str, causes: str) -> str:
     return f"{found} Usual causes: {causes}."
 
 
-def _repetition(entries: Entries) -> list[str]:
-    first, second = entries.tested, entries.repetition
+def _repetition(sample: ColumnSample) -> list[str]:
+    first, second = sample.tested, sample.repetition
     if second is None or np.array_equal(first, second, equal_nan=True):
         return []
     changed = (first != second) & ~(np.isnan(first) & np.isnan(second))
     found = f"{np.count_nonzero(changed)} of {changed.size} entries came out differently when computed again"
     if not second.any():
         return [_finding(f"{found}: all were 0.", "the seed, which a reverse pass uses up, is not set again")]
-    compared = entries.restricted(entries.comparable & np.isfinite(second))
+    compared = sample.restricted(sample.comparable & np.isfinite(second))
     added = np.where(compared.comparable, second, 0.0) - compared.tested
-    off = np.abs(added - compared.reference) > 2 * entries.tolerance  # either of the two may be off by one tolerance
+    off = np.abs(added - compared.reference) > 2 * sample.tolerance  # either of the two may be off by one tolerance
     if compared.clear(compared.reference) and not off.any():
         return [_finding(f"{found}: the derivative was added once more.", "gradients are not cleared between passes")]
     by = f", by up to {largest(added):.2g}" if compared.comparable.any() and largest(added) > 0 else ""
@@ -97,15 +95,15 @@ def _repetition(entries: Entries) -> list[str]:
     return [_finding(f"{found}{by}.", causes)]
 
 
-def _not_finite(entries: Entries, circumstances: Circumstances) -> list[str]:
-    bad = entries.not_finite
+def _not_finite(sample: ColumnSample, circumstances: Circumstances) -> list[str]:
+    bad = sample.not_finite
     if not bad.any():
         return []
-    where_finite = bad if circumstances.image_finite else bad & entries.comparable
+    where_finite = bad if circumstances.image_finite else bad & sample.comparable
     if not where_finite.any():
         found = f"The image itself is not finite, and neither are {np.count_nonzero(bad)} of {bad.size} entries."
         return [_finding(found, "a division by 0, a root or a logarithm of a negative number, an overflow")]
-    count, nan = np.count_nonzero(where_finite), np.count_nonzero(where_finite & np.isnan(entries.tested))
+    count, nan = np.count_nonzero(where_finite), np.count_nonzero(where_finite & np.isnan(sample.tested))
     found = f"{count} of {bad.size} entries are not finite ({nan} NaN, {count - nan} infinite), where the image is."
     causes = (
         "a power of 0 with an exponent that is differentiated, a root or a normalization of 0, acos at 1, a division "
@@ -114,15 +112,15 @@ def _not_finite(entries: Entries, circumstances: Circumstances) -> list[str]:
     return [_finding(found, causes)]
 
 
-def _unchanged(entries: Entries, circumstances: Circumstances) -> str:
-    zero = _zero_factors(entries.column, circumstances.values)
+def _unchanged(sample: ColumnSample, circumstances: Circumstances) -> str:
+    zero = _zero_factors(sample.column, circumstances.values)
     here = f" (here 0: {', '.join(zero)})" if zero else ""
-    size = entries.tested.size
+    size = sample.tested.size
     everywhere = "its one entry is 0" if size == 1 else f"all {size:,} entries are 0"
     found = f"No pixel changes with it: {everywhere}, and so are the finite differences."
-    if entries.column.parameter.name == "light.direction":
-        light, component = entries.column.index
-        directions = circumstances.values.get(entries.column.parameter)
+    if sample.column.parameter.name == "light.direction":
+        light, component = sample.column.index
+        directions = circumstances.values.get(sample.column.parameter)
         if directions is not None and 0.0 < abs(directions[light, component]) == np.linalg.norm(directions[light]):
             return _finding(found, "the light travels that way, and the length of its direction does not matter")
     causes = (

@@ -46,7 +46,7 @@ _FACTORS: tuple[tuple[float, str, str], ...] = (
 
 
 @dataclass(frozen=True)
-class Entries:
+class ColumnSample:
     """One column at the pixels that were looked at; C is 1, or 3 for R, G and B separately.
 
     Attributes:
@@ -85,7 +85,7 @@ class Entries:
         """(N, C) the comparable entries that are out of tolerance."""
         return self.comparable & (np.abs(self.difference) > self.tolerance)
 
-    def restricted(self, mask: Mask) -> Entries:
+    def restricted(self, mask: Mask) -> ColumnSample:
         """The same with only ``mask`` (N, C) comparable, as far as it is finite; NaN wherever nothing is."""
         comparable = mask & np.isfinite(self.tested) & np.isfinite(self.reference)
         tested, reference = (np.where(comparable, values, np.nan) for values in (self.tested, self.reference))
@@ -115,82 +115,82 @@ def like_float32(relative: float) -> bool:
     return FLOAT32 / 8 <= relative <= FLOAT32 * 32
 
 
-def explain(entries: Entries, siblings: Sequence[Entries], precision: str) -> Rule:
+def explain(sample: ColumnSample, siblings: Sequence[ColumnSample], precision: str) -> Rule:
     """What the wrong entries of a column are.
 
     Args:
-        entries: the column, with an entry that is wrong and NaN wherever nothing can be compared.
+        sample: the column, with an entry that is wrong and NaN wherever nothing can be compared.
         siblings: all columns of its parameter at the same pixels, likewise.
         precision: ``f32`` or ``f64``.
 
     Returns:
         A sentence, and the usual causes.
     """
-    rule = _rule(entries, siblings, precision)
+    rule = _rule(sample, siblings, precision)
     if rule is None:
-        return _part(entries, siblings, precision)
+        return _part(sample, siblings, precision)
     return f"The entries {rule[0]}.", rule[1]
 
 
-def _rule(entries: Entries, siblings: Sequence[Entries], precision: str) -> Rule | None:
+def _rule(sample: ColumnSample, siblings: Sequence[ColumnSample], precision: str) -> Rule | None:
     """The first rule that holds at nearly all entries; those without a free number come before those with one."""
     return (
-        _float32(entries, precision)
-        or _zero(entries)
-        or _known_factor(entries)
-        or _component(entries, siblings)
-        or _channels(entries)
-        or _shift(entries)
-        or _left_over(entries)
-        or _factor(entries)
-        or _offset(entries)
+        _float32(sample, precision)
+        or _zero(sample)
+        or _known_factor(sample)
+        or _component(sample, siblings)
+        or _channels(sample)
+        or _shift(sample)
+        or _left_over(sample)
+        or _factor(sample)
+        or _offset(sample)
     )
 
 
-def _holds(entries: Entries, explanation: Array, slack: float = 1.0) -> bool:
+def _holds(sample: ColumnSample, explanation: Array, slack: float = 1.0) -> bool:
     """Whether an explanation (N, C), NaN where it says nothing, is the tested column within ``slack`` tolerances."""
-    tolerance, wrong = slack * entries.tolerance, entries.wrong
-    known = entries.comparable & np.isfinite(explanation)
-    right = known & (np.abs(entries.tested - explanation) <= tolerance)
-    size = np.fmin(np.abs(entries.tested), np.abs(entries.difference))
-    not_zero = known & (np.fmax(np.abs(entries.tested), np.abs(explanation)) > tolerance)
+    tolerance, wrong = slack * sample.tolerance, sample.wrong
+    known = sample.comparable & np.isfinite(explanation)
+    right = known & (np.abs(sample.tested - explanation) <= tolerance)
+    size = np.fmin(np.abs(sample.tested), np.abs(sample.difference))
+    not_zero = known & (np.fmax(np.abs(sample.tested), np.abs(explanation)) > tolerance)
     return (
-        replace(entries, comparable=right, tolerance=tolerance).clear(size)
+        replace(sample, comparable=right, tolerance=tolerance).clear(size)
         and 2 * np.count_nonzero(known & wrong) >= np.count_nonzero(wrong)
         and all(np.count_nonzero(right & part) >= ALMOST * np.count_nonzero(part) for part in (not_zero, known & wrong))
     )
 
 
-def _float32(entries: Entries, precision: str) -> Rule | None:
-    error = largest(entries.difference) / max(largest(entries.reference), TINY)
-    if precision != "f64" or not like_float32(error) or num_pixels(entries.wrong) < FEW:
+def _float32(sample: ColumnSample, precision: str) -> Rule | None:
+    error = largest(sample.difference) / max(largest(sample.reference), TINY)
+    if precision != "f64" or not like_float32(error) or num_pixels(sample.wrong) < FEW:
         return None
     found = f"differ from the finite differences by up to {error:.1e} of the largest, about the rounding of float32"
     return found, "a buffer, a seed, a constant or a cast of float32 in a chain of float64"
 
 
-def _zero(entries: Entries) -> Rule | None:
-    zero = (np.abs(entries.tested) <= entries.tolerance)[entries.comparable].all()
-    if not entries.vanishes(entries.tested) and not (zero and entries.clear(entries.reference)):
+def _zero(sample: ColumnSample) -> Rule | None:
+    zero = (np.abs(sample.tested) <= sample.tolerance)[sample.comparable].all()
+    if not sample.vanishes(sample.tested) and not (zero and sample.clear(sample.reference)):
         return None
     return (
-        f"are 0, although the finite differences reach {largest(entries.reference):.3g}",
+        f"are 0, although the finite differences reach {largest(sample.reference):.3g}",
         "the value passes through an integer or a cast, is written to a vector at a run-time index, is read as a "
         "Python number that was fixed at compile time, is carried through a loop with a run-time bound, or goes "
         "through a buffer without gradient or one stored over before the reverse pass",
     )
 
 
-def _known_factor(entries: Entries) -> Rule | None:
+def _known_factor(sample: ColumnSample) -> Rule | None:
     for factor, name, causes in _FACTORS:
-        if _holds(entries, factor * entries.reference, max(1.0, abs(factor))):
+        if _holds(sample, factor * sample.reference, max(1.0, abs(factor))):
             return f"are {name} times the finite differences", causes
     return None
 
 
-def _component(entries: Entries, siblings: Sequence[Entries]) -> Rule | None:
+def _component(sample: ColumnSample, siblings: Sequence[ColumnSample]) -> Rule | None:
     for sibling, sign in itertools.product(siblings, (1, -1)):
-        either = replace(entries, tolerance=np.fmax(entries.tolerance, sibling.tolerance))
+        either = replace(sample, tolerance=np.fmax(sample.tolerance, sibling.tolerance))
         if _holds(either, sign * sibling.reference):
             minus = "minus " if sign < 0 else ""
             return (
@@ -200,21 +200,21 @@ def _component(entries: Entries, siblings: Sequence[Entries]) -> Rule | None:
     return None
 
 
-def _channels(entries: Entries) -> Rule | None:
-    for order in itertools.permutations(range(3)) if entries.tested.shape[1] == 3 else ():
-        if _holds(entries, entries.reference[:, order]):
+def _channels(sample: ColumnSample) -> Rule | None:
+    for order in itertools.permutations(range(3)) if sample.tested.shape[1] == 3 else ():
+        if _holds(sample, sample.reference[:, order]):
             names = ", ".join("RGB"[channel] for channel in order)
             return f"of R, G, B are the finite differences of {names}", "channels in the wrong order"
     return None
 
 
-def _shift(entries: Entries) -> Rule | None:
-    rows, columns = (entries.pixels + 1).T
+def _shift(sample: ColumnSample) -> Rule | None:
+    rows, columns = (sample.pixels + 1).T
     index = np.full((rows.max() + 2, columns.max() + 2), -1)
     index[rows, columns] = np.arange(len(rows))
     for down, right in itertools.product((-1, 0, 1), repeat=2):
         neighbor = index[rows + down, columns + right]
-        if _holds(entries, np.where(neighbor[:, None] >= 0, entries.reference[neighbor], np.nan)):
+        if _holds(sample, np.where(neighbor[:, None] >= 0, sample.reference[neighbor], np.nan)):
             return (
                 f"are the finite differences of a neighbouring pixel (row {down:+d}, column {right:+d})",
                 "a buffer that is written and read at indices that are one apart",
@@ -222,65 +222,65 @@ def _shift(entries: Entries) -> Rule | None:
     return None
 
 
-def _left_over(entries: Entries) -> Rule | None:
-    zero = (np.abs(entries.reference) <= entries.tolerance)[entries.comparable].all()
-    if not entries.vanishes(entries.reference) and not (zero and entries.clear(entries.tested)):
+def _left_over(sample: ColumnSample) -> Rule | None:
+    zero = (np.abs(sample.reference) <= sample.tolerance)[sample.comparable].all()
+    if not sample.vanishes(sample.reference) and not (zero and sample.clear(sample.tested)):
         return None
-    found = f"reach {largest(entries.tested):.3g}, although the finite differences are 0"
+    found = f"reach {largest(sample.tested):.3g}, although the finite differences are 0"
     return found, "a gradient left over from an earlier pass, or that of another parameter"
 
 
-def _factor(entries: Entries) -> Rule | None:
-    used = entries.comparable & (entries.reference != 0) & (np.abs(entries.reference) >= CLEAR * entries.tolerance)
+def _factor(sample: ColumnSample) -> Rule | None:
+    used = sample.comparable & (sample.reference != 0) & (np.abs(sample.reference) >= CLEAR * sample.tolerance)
     if num_pixels(used) < FEW:
         return None
-    tested, reference = entries.tested[used], entries.reference[used]
+    tested, reference = sample.tested[used], sample.reference[used]
     median = np.median(tested / reference)
     near = np.abs(tested / reference - median) <= abs(median - 1) / 2  # least squares, but without outliers
     factor = float(tested[near] @ reference[near] / max(reference[near] @ reference[near], TINY))
-    if not _holds(entries, factor * entries.reference, 2 * max(1.0, abs(factor))):  # twice: the fit has an error too
+    if not _holds(sample, factor * sample.reference, 2 * max(1.0, abs(factor))):  # twice: the fit has an error too
         return None
     number = f"{factor:.3g}" if abs(factor - 1) >= 0.1 else f"{1 + float(f'{factor - 1:.2g}'):.12g}"
     sign = "a wrong sign, and " if factor < 0 else ""
     return f"are {number} times the finite differences", f"{sign}a missing or a surplus factor in the chain rule"
 
 
-def _offset(entries: Entries) -> Rule | None:
-    offset = float(np.nanmedian(entries.difference))
-    if not _holds(entries, entries.reference + offset, 2.0):  # the median has an error too
+def _offset(sample: ColumnSample) -> Rule | None:
+    offset = float(np.nanmedian(sample.difference))
+    if not _holds(sample, sample.reference + offset, 2.0):  # the median has an error too
         return None
     return f"are the finite differences plus {offset:.3g}", "a value left over from another pass, added at every pixel"
 
 
-def _part(entries: Entries, siblings: Sequence[Entries], precision: str) -> Rule:
+def _part(sample: ColumnSample, siblings: Sequence[ColumnSample], precision: str) -> Rule:
     """The rule of the wrong entries alone if enough others are clearly right, else that there is none."""
-    wrong, size = entries.wrong, np.abs(entries.reference)
-    error = np.abs(entries.difference[wrong])
+    wrong, size = sample.wrong, np.abs(sample.reference)
+    error = np.abs(sample.difference[wrong])
     usual = np.median(error / np.fmax(size[wrong], error))
-    telling = entries.comparable & (size > 0) & (usual * size >= CLEAR * entries.tolerance)
+    telling = sample.comparable & (size > 0) & (usual * size >= CLEAR * sample.tolerance)
     bad: Mask = np.any(wrong, axis=1)
     good: Mask = np.any(telling & ~bad[:, None], axis=1)
     if good.sum() < max(FEW, CHANCE * (good | bad).sum()):
-        found, causes = _no_rule(entries)
+        found, causes = _no_rule(sample)
         return f"The entries {found}.", causes
-    there = entries.restricted(wrong)
+    there = sample.restricted(wrong)
     rule = _rule(there, siblings, precision)
     found, causes = rule or _no_rule(there)
     if rule or bad.sum() >= FEW:
         missing = "a term, a branch, a light or a loop iteration that is missing or differentiated wrongly there"
         causes = f"{missing}; {causes}" if rule else missing
-    place = f"At {bad.sum()} of {counted(num_pixels(entries.comparable), 'pixel')}{_where(entries, bad, good)}"
+    place = f"At {bad.sum()} of {counted(num_pixels(sample.comparable), 'pixel')}{_where(sample, bad, good)}"
     return f"{place} the entries {found}; elsewhere they are right to tolerance.", causes
 
 
-def _where(entries: Entries, bad: Mask, good: Mask) -> str:
+def _where(sample: ColumnSample, bad: Mask, good: Mask) -> str:
     """What the bad pixels share and no good one has."""
     if bad.sum() < FEW:
-        return " (" + "; ".join(f"row {row}, column {column}" for row, column in entries.pixels[bad]) + ")"
-    low, high = entries.pixels[bad].min(axis=0), entries.pixels[bad].max(axis=0)
-    inside = (entries.pixels >= low) & (entries.pixels <= high)
+        return " (" + "; ".join(f"row {row}, column {column}" for row, column in sample.pixels[bad]) + ")"
+    low, high = sample.pixels[bad].min(axis=0), sample.pixels[bad].max(axis=0)
+    inside = (sample.pixels >= low) & (sample.pixels <= high)
     rows, columns = (f"{name} {low[i]} to {high[i]}" for i, name in enumerate(("rows", "columns")))
-    sign = np.sign(entries.reference)
+    sign = np.sign(sample.reference)
     positive, negative = ((sign == s).any(axis=1) & ~(sign == -s).any(axis=1) for s in (1, -1))
     for mask, name in (
         (inside[:, 0], f"in {rows}"),
@@ -294,12 +294,12 @@ def _where(entries: Entries, bad: Mask, good: Mask) -> str:
     return ""
 
 
-def _no_rule(entries: Entries) -> Rule:
-    if num_pixels(entries.wrong) < FEW:
-        pairs = zip(entries.tested[entries.wrong], entries.reference[entries.wrong], strict=True)
+def _no_rule(sample: ColumnSample) -> Rule:
+    if num_pixels(sample.wrong) < FEW:
+        pairs = zip(sample.tested[sample.wrong], sample.reference[sample.wrong], strict=True)
         found = "are " + ", ".join(f"{value:.4g} in place of {wanted:.4g}" for value, wanted in pairs)
         return found, "the edge of a branch, or a formula near a point where it is singular"
-    tested, reference = entries.tested[entries.comparable], entries.reference[entries.comparable]
+    tested, reference = sample.tested[sample.comparable], sample.reference[sample.comparable]
     norm = np.linalg.norm(reference)  # not 0: that is a rule, and so is a tested column of 0
     error = np.linalg.norm(tested - reference) / norm
     cosine = tested @ reference / (norm * np.linalg.norm(tested))

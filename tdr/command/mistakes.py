@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
+import os
 import re
-from collections.abc import Sequence
+import sys
+import traceback
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from tdr.config import SCHEMAS, Config
-from tdr.errors import InputError
+from tdr.errors import InputError, did_you_mean
 
 _EXPECTED = (InputError, HydraException, OmegaConfBaseException, OSError, MemoryError)
 _NO_OPTION = "Config group override must be"  # a plain ValueError of Hydra's
@@ -27,22 +28,22 @@ def quoted(text: str) -> str:
 
 
 def is_expected(error: BaseException) -> bool:
-    """Whether :func:`explain` says all that there is to say of an error; a trace would only hide it."""
+    """Whether :func:`message_of` says all that there is to say of an error; a trace would only hide it."""
     return isinstance(error, _EXPECTED) or str(error).startswith(_NO_OPTION)
 
 
-def explain(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """An error in the user's words: the key, what is allowed and what was given, on one or two lines."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         extra = _LAUNCHERS.get(option) if group == "hydra/launcher" else None
-        remedy = f' Run: pip install -e ".[{extra}]"' if extra else _nearest(option, error.options)
+        remedy = f' Run: pip install -e ".[{extra}]"' if extra else did_you_mean(option, error.options)
         return f"{group} must be one of {', '.join(error.options)}; got {option!r}.{remedy}"
     if isinstance(error, OverrideParseException):
-        return explain_argument(error.override, str(error))
+        return message_about_argument(error.override, str(error))
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
-        return _explain_value(cause, cause.full_key)
+        return _message_of_value(cause, cause.full_key)
     if isinstance(error, OSError) and not isinstance(error, HydraException):
         what = "hydra.run.dir (hydra.sweep.dir with -m) must be a folder that can be written"
         return f"{what}; got {error.filename or 'it'}: {error.strerror or error}."
@@ -61,7 +62,22 @@ def explain(error: BaseException) -> str:
     return " ".join(lines[:2]) or type(error).__name__
 
 
-def explain_argument(argument: str, message: str = "") -> str:
+def print_error(error: Exception) -> None:
+    """Print one or two lines about a user's error, and a trace of any other or where HYDRA_FULL_ERROR=1 asks for it."""
+    trace = trace_of(error)
+    if trace:
+        print(trace, end="", file=sys.stderr)
+    print(f"error: {message_of(error)}", file=sys.stderr)
+
+
+def trace_of(error: Exception) -> str:
+    """The trace of an error if nobody expected it, or if HYDRA_FULL_ERROR=1 asks for it; else an empty text."""
+    if is_expected(error) and os.environ.get("TDR_FULL_ERROR") != "1":
+        return ""
+    return "".join(traceback.format_exception(error))
+
+
+def message_about_argument(argument: str, message: str = "") -> str:
     """What is wrong with an argument that Hydra cannot read.
 
     Args:
@@ -82,7 +98,7 @@ def explain_argument(argument: str, message: str = "") -> str:
     )
 
 
-def _explain_value(error: OmegaConfBaseException, key: str) -> str:
+def _message_of_value(error: OmegaConfBaseException, key: str) -> str:
     first_line = str(error.msg or error).splitlines()[0]
     if isinstance(error, MissingMandatoryValue):
         return f"{key} must be given; got nothing. Add {key}=... to the command."
@@ -90,7 +106,9 @@ def _explain_value(error: OmegaConfBaseException, key: str) -> str:
         parent, _, name = key.rpartition(".")
         known = [f.name for f in dataclasses.fields(error.object_type)] if error.object_type in _schemas() else []
         where = f"Keys in {parent}" if parent else "Keys at the top level"
-        return f"{key} must be a known key; it is not. {where}: {', '.join(known) or 'none'}.{_nearest(name, known)}"
+        return (
+            f"{key} must be a known key; it is not. {where}: {', '.join(known) or 'none'}.{did_you_mean(name, known)}"
+        )
     for pattern, message in _CONVERSIONS:
         match = re.match(pattern, first_line)
         if match:
@@ -112,8 +130,3 @@ _CONVERSIONS = (
 def _schemas() -> set[type]:
     single = {type(getattr(Config(), field.name)) for field in dataclasses.fields(Config)}
     return {Config} | single | {f for options in SCHEMAS.values() for f in options.values()}
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean {close[0]}?" if close else ""

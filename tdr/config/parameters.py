@@ -13,6 +13,8 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+from tdr.errors import InputError, did_you_mean
+
 VECTOR = ("x", "y", "z")
 COLOR = ("r", "g", "b")
 
@@ -101,6 +103,33 @@ def parameters_of(group: str, config: Any) -> tuple[Parameter, ...]:
         for field in dataclasses.fields(config)
         if "differentiable" in field.metadata
     )
+
+
+def select_parameters(known: Sequence[Parameter], names: Sequence[str] | str) -> tuple[Parameter, ...]:
+    """Pick parameters by name.
+
+    Args:
+        known: the parameters that the scene has.
+        names: names from among them, each once, or ``"all"``.
+
+    Returns:
+        The chosen parameters, in the order of ``known``.
+
+    Raises:
+        InputError: if a name is not known or stands twice; the message lists the known ones.
+    """
+    if names == "all":
+        return tuple(known)
+    listed = ", ".join(parameter.name for parameter in known)
+    for i, name in enumerate(names):
+        if not any(parameter.name == name for parameter in known):
+            raise InputError(
+                f"jacobian.parameters must name parameters of this scene; got {name!r}. Known: {listed}."
+                f"{did_you_mean(name, [parameter.name for parameter in known])}"
+            )
+        if name in names[:i]:
+            raise InputError(f"jacobian.parameters must name each parameter once; got {name!r} twice.")
+    return tuple(parameter for parameter in known if parameter.name in names)
 
 
 @dataclasses.dataclass(frozen=True)

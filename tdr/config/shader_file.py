@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import difflib
 import keyword
 import os
 from collections.abc import Iterable
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tdr.config.parameters import differentiable
-from tdr.errors import InputError, check_number
+from tdr.errors import InputError, check_number, did_you_mean
 
 # Names that a struct in Taichi, or the settings, have for something else.
 RESERVED = ("path", "self", "to_dict")
@@ -57,10 +56,9 @@ class ShaderFile:
         known = [name for name, _ in self.parameters]
         for name in names:
             if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
                 raise InputError(
                     f"shader.{name} must be a parameter that {self.path} declares; it is not. Parameters there: "
-                    f"{', '.join(known) or 'none'}.{f' Did you mean {close[0]}?' if close else ''}"
+                    f"{', '.join(known) or 'none'}.{did_you_mean(name, known)}"
                 )
 
     def missing_attribute(self, line: int, name: str) -> str:

@@ -14,16 +14,16 @@ import numpy.typing as npt
 
 from tdr import backend
 from tdr.backend import ti
-from tdr.config.parameters import Column, Parameter, Reads
+from tdr.config.parameters import Reads
 from tdr.render.kernels import vec3
+from tdr.render.layout import MATRIX, TRIANGLE, VECTOR, Layout
+from tdr.render.passes import Passes
 from tdr.render.pipeline import Pipeline
-from tdr.render.pixel import MATRIX, TRIANGLE, VECTOR, Layout, PixelFunctions
-from tdr.scene.transforms import rotation_matrix
-from tdr.shaders.built_in import explained
+from tdr.render.pixel import PixelFunctions
+from tdr.render.values import SceneValues
+from tdr.shaders.custom import explained
 
 Array = npt.NDArray[np.float64]
-
-ROTATIONS = ("mesh.rotation", "camera.rotation")
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class PixelSample:
     view: Array
 
     @classmethod
-    def of(cls, pipeline: Pipeline, entries: npt.NDArray[np.integer]) -> "PixelSample":
-        """Take pixels of what a pipeline rendered last: (N,) entries of the list of covered pixels."""
-        pixels = pipeline.rasterizer.pixels[entries]
-        seen = pipeline.rasterizer.triangle_ids[entries]
-        vertices, triangles, normals, normal_ids, albedo = pipeline.interpolator.attributes
+    def of(cls, passes: Passes, subset: npt.NDArray[np.integer]) -> "PixelSample":
+        """Take pixels of what was rendered last, (N,) places in the list of covered pixels."""
+        pixels = passes.rasterizer.pixels[subset]
+        seen = passes.rasterizer.triangle_ids[subset]
+        vertices, triangles, normals, normal_ids, albedo = passes.interpolator.attributes
         corners = triangles[seen]
-        settings = pipeline.camera.settings
-        view = np.array([*pipeline.resolution, settings.near, settings.far], dtype=np.float64)
+        settings = passes.scene.camera.settings
+        view = np.array([*passes.resolution, settings.near, settings.far], dtype=np.float64)
         return cls(pixels, vertices[corners], normals[normal_ids[seen]], albedo[corners], view)
 
     @classmethod
@@ -92,96 +92,6 @@ class PixelSample:
         if what is Reads.POSE:
             return dataclasses.replace(self, vertices=nudge(self.vertices))
         return dataclasses.replace(self, normals=nudge(self.normals), vertex_albedo=nudge(self.vertex_albedo))
-
-
-@dataclass(frozen=True)
-class SceneValues:
-    """The numbers of a scene, apart from its mesh.
-
-    Attributes:
-        parameters: all its parameters.
-        values: (lights, numbers), see :meth:`tdr.Pipeline.values`.
-        rotations: (2, 3, 3), of the mesh and of the camera.
-    """
-
-    parameters: tuple[Parameter, ...]
-    values: Array
-    rotations: Array
-
-    @classmethod
-    def of(cls, pipeline: Pipeline) -> "SceneValues":
-        """The current numbers of a pipeline's scene."""
-        return cls(pipeline.parameters, pipeline.values(), pipeline.rotations())
-
-    def __getitem__(self, name: str) -> Array:
-        """A parameter's numbers, (lights, size): a view."""
-        first = 0
-        for parameter in self.parameters:
-            if parameter.name == name:
-                return self.values[..., first : first + parameter.size]
-            first += parameter.size
-        raise KeyError(name)
-
-    def lit_by(self, light: int) -> "SceneValues":
-        """The scene with one of its lights alone, which brings the ambient term along."""
-        return dataclasses.replace(self, values=self.values[light : light + 1])
-
-    def displaced(self, columns: Sequence[Column], displacement: Array) -> "SceneValues":
-        """The scene with some numbers displaced; rotations turn by the full rotation, not by its first order.
-
-        Args:
-            columns: D columns.
-            displacement: (D,), each in the unit of its column's derivative.
-        """
-        return self.all_displaced(columns, displacement[None])[0]
-
-    def all_displaced(self, columns: Sequence[Column], displacements: Array) -> list["SceneValues"]:
-        """The scene under many displacements (S, D); see :meth:`displaced`."""
-        values = np.repeat(self.values[None], len(displacements), axis=0)
-        rotations = np.repeat(self.rotations[None], len(displacements), axis=0)
-        turns = np.zeros((len(displacements), 2, 3))
-        moved = SceneValues(self.parameters, values, rotations)
-        for column, steps in zip(columns, displacements.T, strict=True):
-            name, index = column.parameter.name, column.index
-            if name in ROTATIONS:
-                turns[:, ROTATIONS.index(name), index[0]] += steps
-                continue
-            component = index[-1] if column.parameter.components else 0
-            rows = slice(index[0], index[0] + 1) if column.parameter.per_light else slice(None)
-            numbers = moved[name][:, rows, component]
-            # Adding 0 would change the sign of a negative zero.
-            np.add(numbers, steps[:, None], out=numbers, where=steps[:, None] != 0.0)
-        for scene, which in np.argwhere(turns.any(axis=2)):
-            rotations[scene, which] = rotation_matrix(turns[scene, which]) @ self.rotations[which]
-        return [SceneValues(self.parameters, *numbers) for numbers in zip(values, rotations, strict=True)]
-
-    def nudged(self, what: Reads, size: float, rng: np.random.Generator) -> "SceneValues":
-        """Change every number by a random part of it.
-
-        Args:
-            what: ``POSE`` for what places the mesh and the camera; ``SHADING`` for what else the shader reads, with
-                positions: mesh and camera are moved together, which changes no other geometry.
-            size: the largest relative change.
-            rng: the source of randomness.
-        """
-        moved = SceneValues(self.parameters, self.values.copy(), self.rotations.copy())
-        for parameter in self.parameters:
-            if parameter.reads is what:
-                factors = 1.0 + size * rng.uniform(-1.0, 1.0, moved[parameter.name].shape)
-                moved[parameter.name][:] *= factors if parameter.per_light else factors[:1]
-        if what is Reads.POSE:
-            for which in range(2):
-                moved.rotations[which] = rotation_matrix(size * rng.uniform(-1.0, 1.0, 3)) @ self.rotations[which]
-        else:
-            extent = (
-                np.abs(self["camera.position"]).max()
-                + np.abs(self["mesh.translation"]).max()
-                + self["mesh.scale"].max()
-            )
-            shift = size * extent * rng.uniform(-1.0, 1.0, 3)
-            moved["camera.position"][:] += shift
-            moved["mesh.translation"][:] += shift
-        return moved
 
 
 @ti.data_oriented
@@ -303,4 +213,5 @@ def evaluate(
 
 def compile_kernel(pipeline: Pipeline) -> None:
     """Compile what :func:`evaluate` needs for a scene; see :func:`tdr.derivatives.jacobian.compile_kernels`."""
-    evaluate(PixelSample.of(pipeline, np.empty(0, dtype=np.intp)), [SceneValues.of(pipeline)], pipeline.layout())
+    passes = pipeline.passes
+    evaluate(PixelSample.of(passes, np.empty(0, dtype=np.intp)), [SceneValues.of(passes.scene)], passes.layout())

@@ -27,8 +27,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.config.parameters import Column, Reads
-from tdr.derivatives.evaluation import PixelSample, SceneValues, evaluate
-from tdr.render.pipeline import Pipeline
+from tdr.derivatives.evaluation import PixelSample, evaluate
+from tdr.render.passes import Passes
+from tdr.render.values import SceneValues
 from tdr.results.check_result import Place
 from tdr.visibility.rasterizer import TriangleRasterizer
 
@@ -93,17 +94,17 @@ class Differences:
     repeats: bool
 
 
-def scales(pipeline: Pipeline, columns: Sequence[Column]) -> Array:
+def scales(passes: Passes, columns: Sequence[Column]) -> Array:
     """The unit of each column's steps, (D,): the magnitude of the parameter, at least 1."""
-    numbers = SceneValues.of(pipeline)
+    numbers = SceneValues.of(passes.scene)
     return np.array([max(1.0, float(np.abs(numbers[column.parameter.name]).max())) for column in columns])
 
 
 def differences(
-    pipeline: Pipeline,
+    passes: Passes,
     columns: Sequence[Column],
     directions: Array,
-    entries: npt.NDArray[np.integer],
+    subset: npt.NDArray[np.integer],
     cotangents: Array,
     *,
     steps: Array = STEPS,
@@ -115,10 +116,10 @@ def differences(
     The triangle that a pixel sees is held fixed.
 
     Args:
-        pipeline: the scene, rendered with its current settings.
+        passes: the scene, rendered with its current settings.
         columns: D columns.
         directions: (M, D), in the unit of each column's derivative; a step h displaces the columns by h times that.
-        entries: (N,) entries of the list of covered pixels.
+        subset: (N,) where the pixels stand in the list of covered pixels.
         cotangents: (C, 3).
         steps: (J,) at least 3, each a quarter of the one before.
         excluded: (M, J, N), or what broadcasts to it: which steps must not be used, because the pixel sees another
@@ -131,13 +132,13 @@ def differences(
     """
     scenes = len(directions) * (2 * len(steps) + _FEW + 2 * len(_NUDGES)) + 1 + len(_NUDGES)
     size = max(1, _EVALUATIONS // scenes)
-    chunks = [slice(start, start + size) for start in range(0, max(1, len(entries)), size)]
+    chunks = [slice(start, start + size) for start in range(0, max(1, len(subset)), size)]
     parts = []
     if excluded is not None:
-        excluded = np.broadcast_to(excluded, (len(directions), len(steps), len(entries)))
+        excluded = np.broadcast_to(excluded, (len(directions), len(steps), len(subset)))
     for chunk in chunks:
         usable = None if excluded is None else ~excluded[:, :, chunk, None]
-        part = _Chunk(pipeline, columns, directions, entries[chunk], cotangents, steps, light)
+        part = _Chunk(passes, columns, directions, subset[chunk], cotangents, steps, light)
         # A displaced image need not be finite, and then the step is not used.
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             parts.append(part.differences(usable))
@@ -145,15 +146,15 @@ def differences(
 
 
 def central_differences(
-    pipeline: Pipeline,
+    passes: Passes,
     columns: Sequence[Column],
     directions: Array,
-    entries: npt.NDArray[np.integer],
+    subset: npt.NDArray[np.integer],
     cotangents: Array,
     steps: Array = STEPS,
 ) -> Array:
     """The central difference of each step, (M, J, N, C), without any bound; see :func:`differences`."""
-    return _Chunk(pipeline, columns, directions, entries, cotangents, steps).central()
+    return _Chunk(passes, columns, directions, subset, cotangents, steps).central()
 
 
 def _joined(parts: Sequence[Differences]) -> Differences:
@@ -178,12 +179,12 @@ def _joined(parts: Sequence[Differences]) -> Differences:
 
 
 def visibility_changes(
-    pipeline: Pipeline, columns: Sequence[Column], direction: Array, steps: Array = STEPS
+    passes: Passes, columns: Sequence[Column], direction: Array, steps: Array = STEPS
 ) -> npt.NDArray[np.bool_]:
     """Which covered pixels see another triangle when the scene is displaced along a direction, step by step.
 
     Args:
-        pipeline: the scene, rendered with its current settings.
+        passes: the scene, rendered with its current settings.
         columns: D columns.
         direction: (D,).
         steps: (J,).
@@ -191,23 +192,23 @@ def visibility_changes(
     Returns:
         (J, covered pixels): whether the triangle changes at the step or at its opposite.
     """
-    pixels = pipeline.rasterizer.pixels
-    seen = pipeline.rasterizer.triangle_id_buffer.reshape(-1)[pixels]
-    height, width = pipeline.resolution
-    scene = SceneValues.of(pipeline)
+    pixels = passes.rasterizer.pixels
+    seen = passes.rasterizer.triangle_id_buffer.reshape(-1)[pixels]
+    height, width = passes.resolution
+    scene = SceneValues.of(passes.scene)
     changes = np.zeros((len(steps), len(pixels)), dtype=np.bool_)
     rasterizer = TriangleRasterizer(height, width)
     for j, step in enumerate(steps):
         for signed in (step, -step):
             moved = scene.displaced(columns, signed * direction)
-            lens = moved[pipeline.camera.lens][0, 0]
+            lens = moved[passes.scene.camera.lens][0, 0]
             rasterizer.forward(
-                pipeline.mesh,
+                passes.scene.mesh,
                 model=np.array([moved["mesh.scale"][0, 0], *moved["mesh.translation"][0]]),
                 rotations=moved.rotations,
-                view=pipeline.camera.view(moved["camera.position"][0], lens, width / height),
-                camera=type(pipeline.camera),
-                cull_back_faces=pipeline.placement.cull_back_faces,
+                view=passes.scene.camera.view(moved["camera.position"][0], lens, width / height),
+                camera=type(passes.scene.camera),
+                cull_back_faces=passes.scene.placement.cull_back_faces,
             )
             changes[j] |= rasterizer.triangle_id_buffer.reshape(-1)[pixels] != seen
     return changes
@@ -227,10 +228,10 @@ class _Chunk:
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        passes: Passes,
         columns: Sequence[Column],
         directions: Array,
-        entries: npt.NDArray[np.integer],
+        subset: npt.NDArray[np.integer],
         cotangents: Array,
         steps: Array,
         light: int | None = None,
@@ -239,12 +240,12 @@ class _Chunk:
         self.directions = directions
         self.cotangents = cotangents
         self.steps = steps
-        self.sample = PixelSample.of(pipeline, entries)
-        self.scene = SceneValues.of(pipeline)
+        self.sample = PixelSample.of(passes, subset)
+        self.scene = SceneValues.of(passes.scene)
         if light is not None:
             self.scene = self.scene.lit_by(light)
             self.columns = [replace(column, index=(0, *column.index[1:])) for column in columns]
-        self.layout = pipeline.layout()
+        self.layout = passes.layout()
 
     def evaluate(
         self, settings: Sequence[_Setting], steps: Array, times: int, probe: Array = _PROBE[:0]

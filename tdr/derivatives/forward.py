@@ -15,9 +15,11 @@ import numpy.typing as npt
 from tdr import backend
 from tdr.backend import ti
 from tdr.config.parameters import Column
-from tdr.derivatives.evaluation import PixelSample, SceneValues
-from tdr.render.pixel import MATRIX, TRIANGLE, VECTOR, Layout, PixelFunctions
-from tdr.shaders.built_in import explained
+from tdr.derivatives.evaluation import PixelSample
+from tdr.render.layout import MATRIX, TRIANGLE, VECTOR, Layout
+from tdr.render.pixel import PixelFunctions
+from tdr.render.values import SceneValues
+from tdr.shaders.custom import explained
 
 # Pixels a launch.
 BAND = 1 << 14

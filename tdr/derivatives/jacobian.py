@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -14,20 +14,17 @@ from tdr.backend import ti
 from tdr.config import JacobianConfig, Method, select_parameters
 from tdr.config.parameters import Parameter, columns_of
 from tdr.derivatives import forward
-from tdr.derivatives.evaluation import PixelSample, SceneValues
+from tdr.derivatives.entries import Entries, kept_memory
+from tdr.derivatives.evaluation import PixelSample
 from tdr.derivatives.finite_difference import differences, scales
-from tdr.errors import InputError, check_choice
-from tdr.render.kept_memory import KeptMemory
+from tdr.errors import check_choice
+from tdr.render.passes import Passes
 from tdr.render.pipeline import Pipeline
+from tdr.render.values import SceneValues
 from tdr.results.jacobian_images import JacobianImages
 from tdr.scene.mesh import TriangleMesh
 
 T = TypeVar("T")
-
-# Bytes that a processor's cache holds together; where they are fewer, no harm is done.
-_CACHE_LINE = 64
-# Entries that kernels can number.
-_MOST_ENTRIES = 2**31 - 1
 
 
 class Track(Protocol):
@@ -85,7 +82,8 @@ def differentiate(pipeline: Pipeline, settings: JacobianConfig, track: Track = s
         track: wraps the loop over bands or pixels, to show progress.
 
     Returns:
-        The Jacobian images; the image and the triangle ids are the pipeline's own (:meth:`tdr.Pipeline.hand_over`).
+        The Jacobian images; the image and the triangle ids are the pipeline's own
+        (:meth:`tdr.render.passes.Passes.hand_over`).
 
     Raises:
         InputError: if a parameter is not known.
@@ -95,9 +93,9 @@ def differentiate(pipeline: Pipeline, settings: JacobianConfig, track: Track = s
     num_lights = pipeline.light_array.num_lights
     height, width = pipeline.resolution
     num_columns = len(columns_of(chosen, num_lights))
-    pixels, kept = pipeline.rasterizer.pixels, pipeline.jacobian_memory
-    entries = _Entries.of(pixels, (height, width), num_columns, cotangents, kept)
-    _FILL[settings.method](pipeline, chosen, cotangents, entries, track)
+    passes = pipeline.passes
+    entries = Entries.of(passes.rasterizer.pixels, (height, width), num_columns, cotangents, kept_memory(passes))
+    _FILL[settings.method](passes, chosen, cotangents, entries, track)
     values = {}
     first = 0
     for parameter in chosen:
@@ -105,7 +103,7 @@ def differentiate(pipeline: Pipeline, settings: JacobianConfig, track: Track = s
         last = first + int(np.prod(shape))
         values[parameter.name] = np.moveaxis(entries.values[:, first:last], 1, 3).reshape(height, width, -1, *shape)
         first = last
-    image, triangle_id = pipeline.hand_over()
+    image, triangle_id = passes.hand_over()
     return JacobianImages(
         image=image,
         triangle_id=triangle_id,
@@ -119,29 +117,29 @@ def differentiate(pipeline: Pipeline, settings: JacobianConfig, track: Track = s
 
 
 def compute_at(
-    pipeline: Pipeline,
+    passes: Passes,
     parameters: Sequence[Parameter],
     cotangents: npt.NDArray[np.float64],
-    entries: npt.NDArray[np.integer],
+    subset: npt.NDArray[np.integer],
     method: Method = Method.batched,
 ) -> npt.NDArray[np.floating]:
     """Compute the entries of Jacobian images at some pixels alone.
 
     Args:
-        pipeline: the scene, rendered with its current settings.
+        passes: the scene, rendered with its current settings.
         parameters: what to differentiate with respect to.
         cotangents: (C, 3).
-        entries: (N,) entries of the list of covered pixels.
+        subset: (N,) where the pixels stand in the list of covered pixels.
         method: how.
 
     Returns:
         (D, N, C), column by column.
     """
-    return compute_covered(pipeline.restricted(entries), parameters, cotangents, method)
+    return compute_covered(passes.restricted(subset), parameters, cotangents, method)
 
 
 def compute_covered(
-    pipeline: Pipeline,
+    passes: Passes,
     parameters: Sequence[Parameter],
     cotangents: npt.NDArray[np.float64],
     method: Method = Method.batched,
@@ -149,7 +147,7 @@ def compute_covered(
     """Compute the entries of Jacobian images at the covered pixels alone.
 
     Args:
-        pipeline: the scene, with the G-buffer of its covered pixels (:meth:`tdr.Pipeline.restricted`).
+        passes: the scene, with the G-buffer of its covered pixels (:meth:`tdr.render.passes.Passes.restricted`).
         parameters: what to differentiate with respect to.
         cotangents: (C, 3).
         method: how.
@@ -157,10 +155,10 @@ def compute_covered(
     Returns:
         (D, N, C), column by column, in the order of the list of covered pixels.
     """
-    covered = np.arange(len(pipeline.rasterizer.pixels), dtype=np.int32)
-    num_columns = len(columns_of(parameters, pipeline.light_array.num_lights))
-    entries = _Entries.of(covered, (1, len(covered)), num_columns, cotangents)
-    _FILL[method](pipeline, parameters, cotangents, entries, silently)
+    covered = np.arange(len(passes.rasterizer.pixels), dtype=np.int32)
+    num_columns = len(columns_of(parameters, passes.num_lights))
+    entries = Entries.of(covered, (1, len(covered)), num_columns, cotangents)
+    _FILL[method](passes, parameters, cotangents, entries, silently)
     return np.asarray(entries.values[0])
 
 
@@ -180,140 +178,79 @@ def compile_kernels(pipeline: Pipeline, settings: JacobianConfig) -> None:
     )
     small.forward()
     differentiate(small, settings)
-    pipeline.clear_gradients()
 
 
-@dataclass(frozen=True)
-class _Entries:
-    """Where the entries of Jacobian images are kept: row by row, and in a row column by column of the Jacobian.
-
-    So rows in which nothing is seen are never touched and take no memory. Columns lie an odd number of cache lines
-    apart: kernels write to all of them in turn, and a cache has few places for addresses that agree in their last bits.
-
-    Attributes:
-        memory: (rows * D * stride,) all of it, with the gaps.
-        stride: how far it is from a column to the next.
-        values: (rows, D, width, C), without them.
-        rows: (N,) in which row each covered pixel is, and likewise
-        offsets: (N,) at which place of it.
-    """
-
-    memory: npt.NDArray[np.floating]
-    stride: int
-    values: npt.NDArray[np.floating]
-    rows: npt.NDArray[np.int32]
-    offsets: npt.NDArray[np.int32]
-
-    @classmethod
-    def of(
-        cls,
-        pixels: npt.NDArray[np.int32],
-        shape: tuple[int, int],
-        num_columns: int,
-        cotangents: npt.NDArray[np.float64],
-        kept: KeptMemory | None = None,
-    ) -> _Entries:
-        """Zeros, for pixels (N,), given as row * width + column, of images of a shape, (height, width).
-
-        Raises:
-            InputError: if they are more than kernels can number.
-        """
-        height, width = shape
-        dtype = np.dtype(backend.dtype())
-        used = width * len(cotangents)
-        num_lines = -(-used * dtype.itemsize // _CACHE_LINE) | 1
-        stride = num_lines * _CACHE_LINE // dtype.itemsize
-        if height * num_columns * stride > _MOST_ENTRIES:
-            raise InputError(
-                f"The entries of Jacobian images must be at most {_MOST_ENTRIES:,} at a time; got "
-                f"{height * num_columns * stride:,}. Ask for fewer pixels or parameters, or set jacobian.memory_limit."
-            )
-        rows = pixels // np.int32(max(width, 1))
-        memory = (kept or KeptMemory()).zeros((height, num_columns, stride), dtype, rows, pixels)
-        values = memory[:, :, :used].reshape(height, num_columns, width, len(cotangents))
-        return cls(memory.reshape(-1), stride, values, rows, pixels - rows * np.int32(width))
-
-    def places(self, channel: int, start: int, count: int) -> npt.NDArray[np.int32]:
-        """Where in ``memory`` the entries of the first column and of a cotangent are, for so many covered pixels."""
-        num_columns, num_channels = self.values.shape[1], self.values.shape[3]
-        first = self.rows[start : start + count] * np.int32(num_columns * self.stride)
-        return np.asarray(first + self.offsets[start : start + count] * np.int32(num_channels) + np.int32(channel))
-
-
-# Each of the following writes the derivatives of the pipeline's covered pixels.
+# Each of the following writes the derivatives of the passes's covered pixels.
 
 
 def _fill_batched(
-    pipeline: Pipeline,
+    passes: Passes,
     chosen: Sequence[Parameter],
     cotangents: npt.NDArray[np.float64],
-    entries: _Entries,
+    entries: Entries,
     track: Track,
 ) -> None:
-    layout = pipeline.layout(pulled_back=chosen)
-    passes = [(channel, *band) for channel in range(len(cotangents)) for band in pipeline.bands()]
-    for channel, start, count in track(passes, "reverse passes"):
-        pipeline.kernels.seed(count, backend.array(cotangents[channel]))
+    layout = passes.layout(pulled_back=chosen)
+    reverse = [(channel, *band) for channel in range(len(cotangents)) for band in passes.bands()]
+    for channel, start, count in track(reverse, "reverse passes"):
+        passes.kernels.seed(count, backend.array(cotangents[channel]))
         places = entries.places(channel, start, count)
-        pipeline.pull_back(start, count, layout, places, entries.stride, entries.memory)
+        passes.pull_back(start, count, layout, places, entries.stride, entries.memory)
     ti.sync()
 
 
 def _fill_pixel_by_pixel(
-    pipeline: Pipeline,
+    passes: Passes,
     chosen: Sequence[Parameter],
     cotangents: npt.NDArray[np.float64],
-    entries: _Entries,
+    entries: Entries,
     track: Track,
 ) -> None:
-    names = [parameter.name for parameter in chosen]
-    seeds = pipeline.output_buffer.grad.reshape(-1, 3)
-    pipeline.clear_gradients()
-    for k, pixel in enumerate(track(pipeline.rasterizer.pixels.tolist(), "pixels")):
+    seeds = passes.output_buffer.grad.reshape(-1, 3)
+    seeds.fill(0.0)
+    for k, pixel in enumerate(track(passes.rasterizer.pixels.tolist(), "pixels")):
         for channel, cotangent in enumerate(cotangents):
             seeds[pixel] = cotangent
-            pipeline.backward(names)
-            gradient = np.concatenate([pipeline.gradients[name].reshape(-1) for name in names])
-            entries.values[entries.rows[k], :, entries.offsets[k], channel] = gradient
-            pipeline.clear_gradients()
+            entries.values[entries.rows[k], :, entries.offsets[k], channel] = passes.gradient(chosen)
+        seeds[pixel] = 0.0
 
 
 def _fill_forward(
-    pipeline: Pipeline,
+    passes: Passes,
     chosen: Sequence[Parameter],
     cotangents: npt.NDArray[np.float64],
-    entries: _Entries,
+    entries: Entries,
     track: Track,
 ) -> None:
     kernels = forward.current_kernels()
     # One layout for all, though each pass perturbs one number: Taichi compiles longer than it runs.
-    layout = pipeline.layout(perturbed=chosen)
+    layout = passes.layout(perturbed=chosen)
     kernels.allocate(layout)
-    scene = SceneValues.of(pipeline)
-    named = columns_of(chosen, pipeline.light_array.num_lights)
-    covered = np.arange(len(pipeline.rasterizer.pixels))
+    scene = SceneValues.of(passes.scene)
+    named = columns_of(chosen, passes.num_lights)
+    covered = np.arange(len(passes.rasterizer.pixels))
     bands = [covered[start : start + forward.BAND] for start in range(0, len(covered), forward.BAND)]
     for band in track(bands, "bands"):
-        sample = PixelSample.of(pipeline, band)
+        sample = PixelSample.of(passes, band)
         kernels.load(sample, scene)
         for d, column in enumerate(named):
-            derivatives = kernels.differentiate(len(band), column, scene, cotangents, layout, pipeline.shader)
+            derivatives = kernels.differentiate(len(band), column, scene, cotangents, layout, passes.scene.shader)
             entries.values[entries.rows[band], d, entries.offsets[band]] = derivatives
 
 
 def _fill_finite_difference(
-    pipeline: Pipeline,
+    passes: Passes,
     chosen: Sequence[Parameter],
     cotangents: npt.NDArray[np.float64],
-    entries: _Entries,
+    entries: Entries,
     track: Track,
 ) -> None:
-    named = columns_of(chosen, pipeline.light_array.num_lights)
-    units = scales(pipeline, named)
-    covered = np.arange(len(pipeline.rasterizer.pixels))
+    named = columns_of(chosen, passes.num_lights)
+    units = scales(passes, named)
+    covered = np.arange(len(passes.rasterizer.pixels))
     for d in track(range(len(named)), "columns"):
         light = named[d].index[0] if named[d].parameter.per_light else None
-        estimated = differences(pipeline, [named[d]], units[d : d + 1, None], covered, cotangents, light=light)
+        estimated = differences(passes, [named[d]], units[d : d + 1, None], covered, cotangents, light=light)
         entries.values[entries.rows, d, entries.offsets] = estimated.values[0] / units[d]
 
 

@@ -23,7 +23,8 @@ from tdr.config.parameters import Parameter
 from tdr.derivatives.jacobian import Track, compute_covered, silently
 from tdr.errors import InputError
 from tdr.render.pipeline import Pipeline
-from tdr.results.array_files import ARRAY_FILES, IMAGE, TRIANGLE_ID, ArrayFiles, ArrayWriter
+from tdr.results import naming
+from tdr.results.array_files import ArrayFiles, ArrayWriter
 from tdr.results.jacobian_images import JacobianImages
 from tdr.timing import Stopwatch
 
@@ -42,14 +43,14 @@ class _Band:
         rows: how many.
         left: the first column that has a covered pixel.
         columns: how many there are up to the last one.
-        entries: of the list of covered pixels.
+        subset: of the list of covered pixels.
     """
 
     top: int
     rows: int
     left: int
     columns: int
-    entries: slice
+    subset: slice
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class _Task:
     def bands(self) -> list[_Band]:
         """The rows that have covered pixels, in bands that fit into the memory limit."""
         height, width = self.pipeline.resolution
-        pixels, limit = self.pipeline.rasterizer.pixels, self.settings.memory_bytes()
+        pixels, limit = self.pipeline.passes.rasterizer.pixels, self.settings.memory_bytes()
         starts = np.searchsorted(pixels, np.arange(height + 1, dtype=np.int32) * np.int32(width))
         counts = np.diff(starts)
         # The entries of one parameter are put into their places of whole rows at a time.
@@ -105,11 +106,11 @@ class _Task:
         bands, top = [], 0
         while top < height:
             bottom = int(np.searchsorted(sums, sums[top] + limit, side="right")) - 1
-            entries = slice(int(starts[top]), int(starts[bottom]))
-            if entries.start < entries.stop:
-                columns = pixels[entries] % np.int32(width)
+            subset = slice(int(starts[top]), int(starts[bottom]))
+            if subset.start < subset.stop:
+                columns = pixels[subset] % np.int32(width)
                 left, right = int(columns.min()), int(columns.max())
-                bands.append(_Band(top, bottom - top, left, right - left + 1, entries))
+                bands.append(_Band(top, bottom - top, left, right - left + 1, subset))
             top = bottom
         return bands
 
@@ -118,12 +119,12 @@ def whole_bytes(pipeline: Pipeline, settings: JacobianConfig) -> int:
     """How much memory the Jacobian images of what is visible take if they are computed as a whole, bytes.
 
     Args:
-        pipeline: the scene; :meth:`tdr.Pipeline.find_visible` came before.
+        pipeline: the scene; :meth:`tdr.render.passes.Passes.find_visible` came before.
         settings: which Jacobian images, and how.
     """
     task = _Task(pipeline, settings)
     height, width = pipeline.resolution
-    return height * width * task.columns_bytes + len(pipeline.rasterizer.pixels) * task.covered_bytes
+    return height * width * task.columns_bytes + len(pipeline.passes.rasterizer.pixels) * task.covered_bytes
 
 
 def stream(
@@ -136,7 +137,7 @@ def stream(
     """Render, and compute Jacobian images, band by band.
 
     Args:
-        pipeline: the scene; :meth:`tdr.Pipeline.find_visible` came before.
+        pipeline: the scene; :meth:`tdr.render.passes.Passes.find_visible` came before.
         settings: which Jacobian images, how, and in how much memory.
         folder: gets ``jacobian/<name>.npy`` for each parameter, ``image`` and ``triangle_id``.
         stopwatch: gets the times of the parts.
@@ -153,9 +154,9 @@ def stream(
     bands = task.bands()
     shape, channels, num_lights = pipeline.resolution, len(task.cotangents), pipeline.light_array.num_lights
     shapes = {p.name: (*shape, channels, *p.shape(num_lights)) for p in task.chosen}
-    dtypes = {**dict.fromkeys([*shapes, IMAGE], backend.dtype()), TRIANGLE_ID: np.int32}
-    shapes |= {IMAGE: (*shape, 3), TRIANGLE_ID: shape}
-    folder = folder / ARRAY_FILES
+    dtypes = {**dict.fromkeys([*shapes, naming.IMAGE], backend.dtype()), naming.TRIANGLE_ID: np.int32}
+    shapes |= {naming.IMAGE: (*shape, 3), naming.TRIANGLE_ID: shape}
+    folder = folder / naming.ARRAY_FOLDER
     folder.mkdir(exist_ok=True)
     try:
         with contextlib.ExitStack() as files:
@@ -164,13 +165,13 @@ def stream(
                 for name, whole in shapes.items():
                     writer = ArrayWriter(folder / f"{name}.npy", whole, dtypes[name])
                     writers[name] = files.enter_context(writer)
-            pipeline.clear_image()
+            pipeline.passes.clear_image()
             for band in track(bands, "bands"):
                 _compute(task, band, writers, stopwatch)
-            image, triangle_id = pipeline.hand_over()
+            image, triangle_id = pipeline.passes.hand_over()
             with stopwatch.measure("arrays"):
-                writers[IMAGE].write(0, 0, image)
-                writers[TRIANGLE_ID].write(0, 0, triangle_id)
+                writers[naming.IMAGE].write(0, 0, image)
+                writers[naming.TRIANGLE_ID].write(0, 0, triangle_id)
     except BaseException:
         # What is not whole is of no use, and may have filled the disk.
         for name in shapes:
@@ -190,7 +191,7 @@ def stream(
 
 def _compute(task: _Task, band: _Band, writers: Mapping[str, ArrayWriter], stopwatch: Stopwatch) -> None:
     with stopwatch.measure("render"):
-        part = task.pipeline.restricted(band.entries)
+        part = task.pipeline.passes.restricted(band.subset)
         part.shade_covered()
     with stopwatch.measure("jacobian"):
         columns = compute_covered(part, task.chosen, task.cotangents, task.settings.method)

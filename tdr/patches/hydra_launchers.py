@@ -2,6 +2,11 @@
 
 Hydra's launchers for submitit (Slurm) and for Ray stop waiting at the first job that has no result, while the others
 run on unseen. Here each of those is a job that failed, and the rest are waited for. Being interrupted ends them all.
+This buys no time: without it, the first job that is killed ends the sweep, which then has to be resumed.
+
+Tried with Hydra's launcher for submitit 1.2.0 (and submitit 1.5.0 to 1.5.4) and with the one for Ray 1.2.2 (and Ray
+RAY). What is changed is what the launchers see, so it is their versions that count; of submitit and Ray it
+takes what these document. joblib's launcher, and the one that runs jobs in this process, are left as they are.
 """
 
 from __future__ import annotations
@@ -10,6 +15,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +23,10 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
 from tdr.errors import InputError
+from tdr.patches.guard import applies
+
+TRIED_SUBMITIT = ("1.2.0", "1.2.0")
+TRIED_RAY = ("1.2.2", "1.2.2")
 
 
 class JobLost(InputError):
@@ -38,11 +48,11 @@ def dispatch(launcher: Launcher, overrides: Sequence[Sequence[str]], first: int)
         BrokenProcessPool: if a worker of joblib was killed; joblib ends all jobs then.
         InputError: if the launcher cannot start jobs.
     """
-    module = type(launcher).__module__
-    if module.startswith("hydra_plugins.hydra_submitit_launcher"):
-        waiting: contextlib.AbstractContextManager[None] = _submitit_waits()
-    elif module.startswith("hydra_plugins.hydra_ray_launcher"):
-        waiting = _ray_waits()
+    package = type(launcher).__module__.rpartition(".")[0]
+    if package == "hydra_plugins.hydra_submitit_launcher":
+        waiting: contextlib.AbstractContextManager[None] = _submitit_waits(package)
+    elif package == "hydra_plugins.hydra_ray_launcher":
+        waiting = _ray_waits(package)
     else:
         waiting = contextlib.nullcontext()
     with waiting:
@@ -50,6 +60,13 @@ def dispatch(launcher: Launcher, overrides: Sequence[Sequence[str]], first: int)
     for result, line in zip(returned, overrides, strict=True):
         result.overrides = result.overrides or line
     return returned
+
+
+def runs_here(launcher: Launcher) -> bool:
+    """Whether a launcher runs jobs in this process: Hydra's own, which has no public name."""
+    from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+
+    return isinstance(launcher, BasicLauncher)
 
 
 @dataclass(frozen=True)
@@ -63,8 +80,8 @@ class _EndedJob:
 
 
 @contextlib.contextmanager
-def _submitit_waits() -> Iterator[None]:
-    """Let submitit's executors wait for all jobs before Hydra's launcher sees them."""
+def _submitit_waits(package: str) -> Iterator[None]:
+    """Let submitit's executors wait for all jobs before Hydra's launcher, a package of plugins, sees them."""
     import submitit
     from submitit.core.utils import FailedSubmissionError, UncompletedJobError
 
@@ -88,17 +105,23 @@ def _submitit_waits() -> Iterator[None]:
             )
         return result
 
-    with _replaced(submitit, "AutoExecutor", PatientExecutor):
+    patient = applies(__name__, "hydra-submitit-launcher", import_module(package).__version__, TRIED_SUBMITIT)
+    with _replaced(submitit, "AutoExecutor", PatientExecutor if patient else submitit.AutoExecutor):
         try:
             yield
+        except UncompletedJobError as error:
+            raise JobLost(f"A job must run to its end; got none. Others may still run. {error}") from error
         except (FailedSubmissionError, RuntimeError) as error:
             # A cluster that is not there, or sbatch's own words.
             raise InputError(f"hydra/launcher must be able to submit jobs; it is not: {error}") from error
 
 
 @contextlib.contextmanager
-def _ray_waits() -> Iterator[None]:
-    """Let Hydra's launcher for Ray take the loss of a job for its result."""
+def _ray_waits(package: str) -> Iterator[None]:
+    """Let Hydra's launcher for Ray, a package of plugins, take the loss of a job for its result."""
+    if not applies(__name__, "hydra-ray-launcher", import_module(package).__version__, TRIED_RAY):
+        yield
+        return
     import ray
     from hydra_plugins.hydra_ray_launcher import _core
 

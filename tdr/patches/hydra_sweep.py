@@ -2,6 +2,8 @@
 
 What a job is composed of, its files, depends on the options that it chooses. Jobs that choose the same differ in values
 alone. So each choice is composed once, by Hydra, and the values of the other jobs are set in copies of it.
+
+Tried with Hydra 1.3.2 to 1.3.8.
 """
 
 from __future__ import annotations
@@ -11,11 +13,24 @@ import functools
 import uuid
 from typing import Any
 
-from hydra._internal.config_loader_impl import get_overrides_dirname
+import hydra
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
+
+from tdr.patches.guard import applies
+
+TRIED = ("1.3.2", "1.3.8")
+
+
+def loader_of_jobs(loader: ConfigLoader) -> ConfigLoader:
+    """What composes the jobs of a sweep: :class:`SweepLoader`, or Hydra's own loader where the patch is left out.
+
+    Raises:
+        InputError: if the switch is neither on nor off.
+    """
+    return SweepLoader(loader) if applies(__name__, "Hydra", hydra.__version__, TRIED) else loader
 
 
 class SweepLoader(ConfigLoader):
@@ -47,6 +62,8 @@ class SweepLoader(ConfigLoader):
         Returns:
             What Hydra's own loader would return.
         """
+        from hydra._internal.config_loader_impl import get_overrides_dirname
+
         overrides = [self._parse(line) for line in sweep_overrides]
         values = {line: o for line, o in zip(sweep_overrides, overrides, strict=True) if self._sets_a_value(o)}
         choice = tuple(values[line].key_or_group if line in values else line for line in sweep_overrides)

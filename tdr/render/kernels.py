@@ -20,7 +20,7 @@ So nothing is compiled again and no memory grows from scene to scene.
 
 from tdr import backend
 from tdr.backend import ti
-from tdr.render.pixel import MATRIX, TRIANGLE, VECTOR, Layout
+from tdr.render.layout import MATRIX, TRIANGLE, VECTOR, Layout
 from tdr.render.pull_back import PullBackFunctions
 from tdr.scene.transforms import tangential, world_to_view
 
@@ -231,7 +231,7 @@ class PixelKernels(PullBackFunctions):
             stride: how far it is from a column to the next, parameter by parameter, and light by light where each has
                 its own.
             columns: written.
-            values: (lights, numbers), see :meth:`tdr.render.pixel.Layout.rows`.
+            values: (lights, numbers), see :meth:`tdr.render.layout.Layout.rows`.
             layout: what the reverse passes led to.
         """
         for k in range(count):

@@ -10,7 +10,8 @@ everything goes through the cotangent of one vector: the shift of the ray where 
 
 from tdr.backend import ti, tm
 from tdr.render.interpolator import ray_slopes
-from tdr.render.pixel import VECTOR, PixelFunctions
+from tdr.render.layout import VECTOR
+from tdr.render.pixel import PixelFunctions
 from tdr.scene.transforms import tangential
 
 # The cotangents of what places mesh and camera, each in the shape of its parameter: vectors in world space, those of

@@ -9,7 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from tdr.results.check_result import COMPARED, EXCLUDED, CheckResult, ColumnCheck, DirectionCheck, Entry, Place, Verdict
+from tdr.results import naming
+from tdr.results.check_result import (
+    COMPARED,
+    EXCLUDED,
+    CheckResult,
+    ColumnCheck,
+    ComparedEntry,
+    DirectionCheck,
+    Place,
+    Verdict,
+)
 from tdr.words import Sentence, counted, say_once
 
 PLACE_LABELS: Mapping[Place, str] = {
@@ -25,12 +35,9 @@ PLACE_LABELS: Mapping[Place, str] = {
     Place.imprecise: "finite differences too uncertain",
 }
 
-_METRICS = ("max_error", "median_error", "l2_error", "cosine", "tolerance", "out_of_tolerance")
-
-ERROR_PICTURE = "check/error.png"
+_METRICS = (naming.MAX_ERROR, "median_error", "l2_error", "cosine", "tolerance", "out_of_tolerance")
 
 _CAUSES = " Usual causes: "  # where a finding says what it may come from
-_ERRORS = "check/error.png"  # the picture that a run's page shows of a failed check
 
 _LINE = 110  # characters of a line on the terminal
 _LEFT = 11  # of its left column
@@ -42,13 +49,13 @@ _SHOWN = 6  # failed columns with their worst entries
 # --------------------------------------------------------------------------------------------------------- words
 
 
-def where(entry: Entry) -> str:
+def where(entry: ComparedEntry) -> str:
     """Where an entry stands: ``row 3, column 5``, with its channel if it has one."""
     channel = "" if entry.channel is None else f", {'RGB'[entry.channel]}"
     return f"row {entry.row}, column {entry.column}{channel}"
 
 
-def both_values(entry: Entry) -> str:
+def both_values(entry: ComparedEntry) -> str:
     """An entry and its reference, ``0.51234, reference 0.51271``, with digits enough to see how far they agree."""
     difference, largest = abs(entry.value - entry.reference), max(abs(entry.value), abs(entry.reference))
     digits = 10
@@ -57,7 +64,7 @@ def both_values(entry: Entry) -> str:
     return f"{entry.value:.{digits}g}, reference {entry.reference:.{digits}g}"
 
 
-def deviation(check: ColumnCheck, entry: Entry) -> str:
+def deviation(check: ColumnCheck, entry: ComparedEntry) -> str:
     """By how much an entry of a column differs: ``3.1e-08 of the largest entry (allowed 2e-06)``."""
     difference = abs(entry.value - entry.reference)
     if not math.isfinite(difference):
@@ -128,7 +135,7 @@ def _disagreement(direction: DirectionCheck) -> str | None:
 # ------------------------------------------------------------------------------------------------------ terminal
 
 
-def summary_lines(result: CheckResult) -> list[str]:
+def terminal_lines(result: CheckResult) -> list[str]:
     """What the terminal shows: the verdict, then what is wrong, and for a full check a table of the columns.
 
     Args:
@@ -170,7 +177,7 @@ def _what_is_wrong(columns: Sequence[ColumnCheck], indent: str) -> list[str]:
             if sentence.subjects == (_name(check),):
                 lines += _wrap(f"{indent}  {sentence.text}", len(indent) + 4)
     if len(failed) > _SHOWN:
-        lines.append(f"{indent}and {len(failed) - _SHOWN} more columns; check.json has all of them")
+        lines.append(f"{indent}and {len(failed) - _SHOWN} more columns; {naming.CHECK} has all of them")
     outcomes = say_once((_name(check), _outcome(check)) for check in not_comparable)
     notes = say_once((_name(check), finding) for check in of[Verdict.passed] for finding in check.findings)
     for beginning, sentence in (
@@ -204,7 +211,7 @@ def _wrap(line: str, indent: int) -> list[str]:
 # ---------------------------------------------------------------------------------------------------- run's page
 
 
-def describe(result: CheckResult) -> str:
+def page_text(result: CheckResult) -> str:
     """What a run's page says about its check.
 
     Args:
@@ -223,9 +230,9 @@ def describe(result: CheckResult) -> str:
         *(f"- {finding}" for finding in findings[:_FINDINGS]),
     ]
     if len(findings) > _FINDINGS:
-        lines.append(f"- {len(findings) - _FINDINGS} more in `check.json`")
+        lines.append(f"- {len(findings) - _FINDINGS} more in `{naming.CHECK}`")
     if result.verdict is Verdict.failed:
-        lines += ["", f"![{ERROR_PICTURE}]({ERROR_PICTURE})"]
+        lines += ["", f"![{naming.CHECK_ERRORS}]({naming.CHECK_ERRORS})"]
     lines += [
         "",
         "Errors are relative to the column's largest entry.",
@@ -283,7 +290,10 @@ def check_metrics(result: CheckResult) -> dict[str, float]:
         numbers |= {"compared": _compared(check), "excluded": _excluded(check)}
         if check.forward_error is not None:
             numbers["forward_error"] = check.forward_error
-        metrics |= {f"check/{check.column.name}/{key}": float(number) for key, number in numbers.items()}
+        metrics |= {
+            naming.column_metric(naming.OF_CHECK, check.column.name, key): float(number)
+            for key, number in numbers.items()
+        }
     return metrics
 
 

@@ -21,6 +21,7 @@ from tdr.config.parameters import VECTOR, Column, Parameter, Reads
 from tdr.reports.color_limit import ColorLimit, color_limit
 from tdr.reports.drawing import ColorScale, Group, Picture, Zoom, color_levels, draw_figure, draw_group, id_colors, mark
 from tdr.results.jacobian_images import Array, JacobianImages, entries_of, row_bands
+from tdr.results.statistics import count_clipped
 from tdr.words import counted, format_number
 
 CHANNELS = ("R", "G", "B")
@@ -39,7 +40,8 @@ _FIGURE_ROWS = 12
 def encode_srgb(image: Array) -> Picture:
     """Encode a linear image for display.
 
-    Components below 0 become 0, above 1 become 255 and NaN becomes 0; :func:`count_clipped` says how many these are.
+    Components below 0 become 0, above 1 become 255 and NaN becomes 0; :func:`tdr.results.statistics.count_clipped` says
+    how many these are.
 
     Args:
         image: (H, W, 3) linear RGB.
@@ -62,17 +64,6 @@ def encode_srgb(image: Array) -> Picture:
 def render_zoom(image: Array) -> Zoom:
     """How a rendering (H, W, 3) is shown by itself: as it is, or, where it is huge, one of every few pixels."""
     return Zoom(-(-max(image.shape) // _LARGEST_RENDER), 1)
-
-
-def count_clipped(image: Array) -> int:
-    """How many components of a linear image sRGB cannot encode: below 0, above 1 or not finite."""
-    inside = (np.count_nonzero((image[rows] >= 0) & (image[rows] <= 1)) for rows in row_bands(image.shape))
-    return int(image.size - sum(inside))
-
-
-def count_not_finite(image: Array) -> int:
-    """How many components of a linear image are not finite."""
-    return int(image.size - sum(np.count_nonzero(np.isfinite(image[rows])) for rows in row_bands(image.shape)))
 
 
 def column_title(images: JacobianImages, column: Column) -> str:

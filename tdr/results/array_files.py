@@ -1,9 +1,11 @@
-"""Arrays that are kept in NPY files, one each, and never whole in memory."""
+"""The arrays that a run leaves: in one file, or, where they are too large for memory, in NPY files, one each."""
 
 from __future__ import annotations
 
+import json
 import math
 import os
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,10 +13,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-# Where a run keeps them, and what they are called besides the parameters' names.
-ARRAY_FILES = "jacobian"
-IMAGE = "image"
-TRIANGLE_ID = "triangle_id"
+from tdr.errors import InputError
+from tdr.results import naming
+from tdr.results.jacobian_images import JacobianImages
 
 
 class ArrayFiles(Mapping[str, npt.NDArray[Any]]):
@@ -116,3 +117,54 @@ def reserve(file: BinaryIO, size: int) -> None:
         os.posix_fallocate(file.fileno(), 0, size)
     else:
         file.truncate(size)
+
+
+def write_arrays(folder: Path, images: JacobianImages) -> None:
+    """Write the image, the triangle ids and one array a parameter; no pickles.
+
+    Into ``jacobian.npz``, except for arrays that are on disk already, as ``jacobian/<name>.npy`` each
+    (:func:`tdr.derivatives.streaming.stream`). ``jacobian.json`` says what :func:`read_arrays` needs besides.
+    """
+    # A folder that a job is run in again may have the other form.
+    if isinstance(images.values, ArrayFiles):
+        (folder / naming.ARRAYS).unlink(missing_ok=True)
+    else:
+        for path in (folder / naming.ARRAY_FOLDER).glob("*.npy"):
+            path.unlink()
+        arrays = images.arrays()
+        with (folder / naming.ARRAYS).open("wb") as file:
+            # A full disk is found before NumPy has begun, which would complain twice.
+            reserve(file, sum(array.nbytes + 1024 for array in arrays.values()))
+            np.savez(file, **arrays)  # type: ignore[arg-type] # allow_pickle stands among the names
+            file.truncate()
+    content = json.dumps(images.description(), indent=2, allow_nan=False)
+    (folder / naming.ARRAYS_DESCRIPTION).write_text(content + "\n", encoding="utf-8")
+
+
+def read_arrays(folder: Path | str) -> JacobianImages:
+    """Read what :func:`write_arrays` wrote; arrays in files of their own are mapped, not read.
+
+    Args:
+        folder: the run's folder.
+
+    Raises:
+        InputError: if the folder does not hold a run's arrays.
+    """
+    folder = Path(folder)
+    try:
+        description = json.loads((folder / naming.ARRAYS_DESCRIPTION).read_text(encoding="utf-8"))
+        parameters = [parameter["name"] for parameter in description["parameters"]]
+        arrays: Mapping[str, npt.NDArray[Any]]
+        if (folder / naming.ARRAYS).exists():
+            with (folder / naming.ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                arrays = dict(archive)
+                values: Mapping[str, npt.NDArray[Any]] = {name: arrays[name] for name in parameters}
+        else:
+            arrays = ArrayFiles(folder / naming.ARRAY_FOLDER, [naming.IMAGE, naming.TRIANGLE_ID])
+            values = ArrayFiles(folder / naming.ARRAY_FOLDER, parameters)
+        return JacobianImages.from_arrays(arrays[naming.IMAGE], arrays[naming.TRIANGLE_ID], values, description)
+    except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"folder must hold the {naming.ARRAYS} (or {naming.ARRAY_FOLDER}/*.npy) and {naming.ARRAYS_DESCRIPTION} "
+            f"of a run; got {folder} ({error})."
+        ) from None

@@ -44,7 +44,7 @@ EXCLUDED = tuple(place for place in Place if place > Place.boundary)
 
 
 @dataclass(frozen=True)
-class Entry:
+class ComparedEntry:
     """One entry of a Jacobian image beside the value that it was compared with.
 
     Attributes:
@@ -78,7 +78,7 @@ class StepCurve:
 
     name: str
     unit: str
-    entry: Entry
+    entry: ComparedEntry
     steps: npt.NDArray[np.float64]
     differences: npt.NDArray[np.float64]
 
@@ -115,7 +115,7 @@ class ColumnCheck:
     l2_error: float
     cosine: float
     tolerance: float
-    worst: Entry | None
+    worst: ComparedEntry | None
     max_errors: Mapping[str, float]
     tolerances: Mapping[str, float]
     places: Mapping[Place, int]

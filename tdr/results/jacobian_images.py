@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.config.parameters import Column, Parameter, Reads, columns_of
+from tdr.results import naming
 from tdr.words import counted
 
 Array = npt.NDArray[np.floating]
@@ -126,7 +127,7 @@ class JacobianImages:
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """What is kept on disk: ``image``, ``triangle_id`` and one array a parameter under its own name."""
-        return {"image": self.image, "triangle_id": self.triangle_id, **self.values}
+        return {naming.IMAGE: self.image, naming.TRIANGLE_ID: self.triangle_id, **self.values}
 
     def description(self) -> dict[str, Any]:
         """What :meth:`from_arrays` needs besides the arrays; ``jacobian.json`` holds it."""
@@ -172,7 +173,7 @@ class JacobianImages:
             precision=description["precision"],
         )
         size, channels = images.triangle_id.shape, len(images.cotangents)
-        expected = {"image": (*size, 3)}
+        expected = {naming.IMAGE: (*size, 3)}
         expected |= {p.name: (*size, channels, *p.shape(images.num_lights)) for p in parameters}
         arrays = images.arrays()
         for name, shape in expected.items():

@@ -14,15 +14,15 @@ import platform
 import subprocess
 import sys
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeGuard
 
 from tdr.errors import InputError
+from tdr.results import naming
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
-
-RECORD = "record.json"
 
 
 @dataclass
@@ -75,12 +75,12 @@ class RunRecord:
         Returns:
             The file. The folder may be moved afterwards.
         """
-        self.files = {name: size for name, size in self._found().items() if name != RECORD}
+        self.files = {name: size for name, size in self._found().items() if name != naming.RECORD}
         content = dataclasses.asdict(self)
         del content["output_dir"]
         # JSON has no NaN and no infinities.
         content["metrics"] = {k: float(v) if is_finite(v) else str(v) for k, v in self.metrics.items()}
-        path = self.output_dir / RECORD
+        path = self.output_dir / naming.RECORD
         write_atomically(path, json.dumps(content, indent=2))
         return path
 
@@ -108,7 +108,13 @@ class RunRecord:
             metrics = {k: None if v == "None" else float(v) for k, v in content.pop("metrics").items()}
             return cls(output_dir=path.parent, metrics=metrics, **content)
         except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-            raise InputError(f"path must be a {RECORD} that a run wrote; got {path} ({error}).") from None
+            raise InputError(f"path must be a {naming.RECORD} that a run wrote; got {path} ({error}).") from None
+
+
+def write_metrics(folder: Path, metrics: Mapping[str, float]) -> None:
+    """Write ``metrics.json``; numbers that JSON does not have become the texts ``inf``, ``-inf`` and ``nan``."""
+    content = {name: value if math.isfinite(value) else str(value) for name, value in metrics.items()}
+    (folder / naming.METRICS).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -143,11 +149,11 @@ def environment_tags(root: Path) -> dict[str, str]:
         "mlflow.source.name": str(script.relative_to(root) if script.is_relative_to(root) else script),
         "mlflow.source.type": "LOCAL",
         "mlflow.user": user,
-        "tdr.git.dirty": dirty,
-        "tdr.platform": platform.platform(),
-        "tdr.python": platform.python_version(),
-        "tdr.taichi": _version("taichi"),
-        "tdr.version": _version("tdr"),
+        naming.DIRTY_TAG: dirty,
+        naming.PLATFORM_TAG: platform.platform(),
+        naming.PYTHON_TAG: platform.python_version(),
+        naming.TAICHI_TAG: _version("taichi"),
+        naming.VERSION_TAG: _version("tdr"),
     }
 
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tdr.results.jacobian_images import Array, JacobianImages, entries_of
+from tdr.results import naming
+from tdr.results.jacobian_images import Array, JacobianImages, entries_of, row_bands
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One entry of a Jacobian image.
+class LargestEntry:
+    """The entry of a Jacobian image that is largest in magnitude.
 
     Attributes:
         name: the name of its column.
@@ -45,7 +46,16 @@ class Survey:
     """
 
     statistics: dict[str, float]
-    largest: list[Entry]
+    largest: list[LargestEntry]
+
+    @property
+    def nonfinite(self) -> int:
+        """How many entries of all columns are not finite."""
+        return int(sum(value for name, value in self.statistics.items() if name.endswith(f"/{naming.NONFINITE}")))
+
+    def metrics(self) -> dict[str, float]:
+        """The statistics as metrics, under ``jacobian/<column name>/<key>``."""
+        return {f"{naming.OF_JACOBIAN}/{name}": value for name, value in self.statistics.items()}
 
 
 def survey(images: JacobianImages) -> Survey:
@@ -68,13 +78,24 @@ def survey(images: JacobianImages) -> Survey:
         for column, numbers in zip(chosen, np.swapaxes(parts, 0, 1), strict=True):
             joined = _joined(numbers, num_covered, covered.size * channels)
             statistics |= {f"{column.name}/{key}": float(value) for key, value in joined.items()}
-            if joined["nonfinite"] < covered.size * channels:
+            if joined[naming.NONFINITE] < covered.size * channels:
                 where = int(np.nanargmax(np.abs(numbers[:, 1])))
                 pixel, channel = divmod(int(numbers[where, 0]), channels)
                 row, col = divmod(pixel, covered.shape[1])
                 place = (first_rows[where] + row, col, channel if channels == 3 else None)
-                entries.append(Entry(column.name, *place, float(numbers[where, 1])))
+                entries.append(LargestEntry(column.name, *place, float(numbers[where, 1])))
     return Survey(statistics, sorted(entries, key=lambda entry: -abs(entry.value)))
+
+
+def count_clipped(image: Array) -> int:
+    """How many components of a linear image sRGB cannot encode: below 0, above 1 or not finite."""
+    inside = (np.count_nonzero((image[rows] >= 0) & (image[rows] <= 1)) for rows in row_bands(image.shape))
+    return int(image.size - sum(inside))
+
+
+def count_not_finite(image: Array) -> int:
+    """How many components of a linear image are not finite."""
+    return int(image.size - sum(np.count_nonzero(np.isfinite(image[rows])) for rows in row_bands(image.shape)))
 
 
 def _joined(parts: npt.NDArray[np.float64], num_covered: int, num_entries: int) -> dict[str, float]:
@@ -84,13 +105,13 @@ def _joined(parts: npt.NDArray[np.float64], num_covered: int, num_entries: int) 
     if nonfinite == num_entries:
         low = high = 0.0
     return {
-        "max_abs": max(high, -low),
+        naming.MAX_ABS: max(high, -low),
         "mean_abs": magnitudes / max(1, known_covered),
         "min": low,
         "max": high,
-        "l2": math.sqrt(squares),
+        naming.L2: math.sqrt(squares),
         "nonzero": nonzero / max(1, num_covered),
-        "nonfinite": nonfinite,
+        naming.NONFINITE: nonfinite,
     }
 
 

@@ -23,9 +23,8 @@ from typing import Any
 
 from tdr.config import TrackingConfig
 from tdr.errors import InputError
-from tdr.results.record import RECORD, RunRecord, write_atomically
-
-SWEEP = "sweep.json"
+from tdr.results import naming
+from tdr.results.record import RunRecord, write_atomically
 
 
 class SweepRunsError(InputError):
@@ -79,7 +78,7 @@ class Sweep:
         """Write ``sweep.json``."""
         content = dataclasses.asdict(self)
         del content["folder"]
-        write_atomically(self.folder / SWEEP, json.dumps(content, indent=2) + "\n")
+        write_atomically(self.folder / naming.SWEEP, json.dumps(content, indent=2) + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> Sweep:
@@ -89,12 +88,12 @@ class Sweep:
             InputError: if it is not the folder of a sweep.
         """
         try:
-            content: dict[str, Any] = json.loads((folder / SWEEP).read_text(encoding="utf-8"))
+            content: dict[str, Any] = json.loads((folder / naming.SWEEP).read_text(encoding="utf-8"))
             jobs = tuple(SweepJob(**job) for job in content.pop("jobs"))
             return cls(folder=folder, jobs=jobs, tracking=TrackingConfig(**content.pop("tracking")), **content)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(
-                f"A sweep's folder must hold a {SWEEP} that can be read; got {folder} ({error})."
+                f"A sweep's folder must hold a {naming.SWEEP} that can be read; got {folder} ({error})."
             ) from None
 
     def job_of(self, folder: Path) -> SweepJob:
@@ -107,7 +106,7 @@ class Sweep:
 
     def record_of(self, job: SweepJob) -> RunRecord | None:
         """How a job has ended; None if it has not, or if its record did not get onto the disk."""
-        path = self.folder / job.folder / RECORD
+        path = self.folder / job.folder / naming.RECORD
         try:
             return RunRecord.read_json(path) if path.exists() else None
         except InputError:
@@ -136,7 +135,7 @@ class Sweep:
         now = time.time()
         record = RunRecord(job.name, "FAILED", now, now, folder, sweep=self.uid, exit_status=1, uid=self.uid_of(job))
         record.params.update(job.values)
-        record.tags.update({"tdr.sweep": self.name, "tdr.error": reason})
+        record.tags.update({naming.SWEEP_TAG: self.name, naming.ERROR_TAG: reason})
         record.write_json()
 
     @contextlib.contextmanager
@@ -148,7 +147,9 @@ class Sweep:
         Raises:
             SweepRunsError: if one runs it already.
         """
-        with contextlib.closing(sqlite3.connect(self.folder / "sweep.lock", timeout=0, isolation_level=None)) as lock:
+        with contextlib.closing(
+            sqlite3.connect(self.folder / naming.SWEEP_LOCK, timeout=0, isolation_level=None)
+        ) as lock:
             try:
                 lock.execute("BEGIN EXCLUSIVE")
             except sqlite3.OperationalError as error:

@@ -1,6 +1,9 @@
 """Directional lights."""
 
+import copy
 import dataclasses
+import weakref
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,42 +17,92 @@ class Gradient:
     """The gradient of a scalar with respect to one 3-vector a light.
 
     Args:
-        num_lights: how many lights there are.
-
-    Attributes:
-        array: (lights, 3) float64.
+        array: (lights, 3) float64, shown and not copied.
     """
 
-    def __init__(self, num_lights: int) -> None:
-        self.array = np.zeros((num_lights, 3))
+    def __init__(self, array: npt.NDArray[np.float64]) -> None:
+        self._array = array
 
     @property
     def grad(self) -> Any:
-        """The same numbers as records: ``grad[i].x``."""
-        return self.array.view([("x", np.float64), ("y", np.float64), ("z", np.float64)])[:, 0].view(np.recarray)
+        """The numbers as records: ``grad[i].x``."""
+        return self._array.view([("x", np.float64), ("y", np.float64), ("z", np.float64)])[:, 0].view(np.recarray)
+
+
+@dataclasses.dataclass(eq=False)
+class _Shared:
+    """What an array and the same array as pipelines show it have in common.
+
+    Attributes:
+        settings: the checked settings.
+        shown: the arrays that living pipelines show.
+    """
+
+    settings: LightConfig
+    shown: weakref.WeakSet["DirectionalLightArray"] = dataclasses.field(default_factory=weakref.WeakSet)
 
 
 class DirectionalLightArray:
     """Lights that shine along one direction everywhere.
 
-    An array belongs to one pipeline: the gradients that it holds are that pipeline's.
+    Several pipelines may have the same array: they share its settings, and each shows it with gradients of its own
+    (``pipeline.light_array``).
 
     Args:
         **settings: see :class:`tdr.config.LightConfig`.
-
-    Attributes:
-        settings: the checked settings.
-        light_directions: its ``grad[i]`` has x, y and z, what :meth:`tdr.Pipeline.backward` adds up for light i.
-        light_colors: its ``grad[i]`` likewise.
 
     Raises:
         InputError: if a setting is out of range.
     """
 
     def __init__(self, **settings) -> None:
-        self.settings = LightConfig(**settings)
-        self.light_directions = Gradient(self.num_lights)
-        self.light_colors = Gradient(self.num_lights)
+        self._shared = _Shared(LightConfig(**settings))
+        self._gradients: Mapping[str, npt.NDArray[np.float64]] = {}
+
+    def shown_with(self, gradients: Mapping[str, npt.NDArray[np.float64]]) -> "DirectionalLightArray":
+        """The same array, as a pipeline shows it.
+
+        Args:
+            gradients: the pipeline's; those of ``light.direction`` and ``light.color``, (lights, 3) each, are shown.
+        """
+        array = copy.copy(self)
+        array._gradients = gradients  # noqa: SLF001 (of this class, as below)
+        self._shared.shown.add(array)
+        return array
+
+    @property
+    def settings(self) -> LightConfig:
+        """The checked settings, in all pipelines the same."""
+        return self._shared.settings
+
+    @settings.setter
+    def settings(self, settings: LightConfig) -> None:
+        self._shared.settings = settings
+
+    @property
+    def light_directions(self) -> Gradient:
+        """Its ``grad[i]`` has x, y and z, what :meth:`tdr.Pipeline.backward` adds up for light i.
+
+        Raises:
+            InputError: if it is asked of an array that several pipelines have, and not of ``pipeline.light_array``.
+        """
+        return self._gradient("light.direction")
+
+    @property
+    def light_colors(self) -> Gradient:
+        """Its ``grad[i]`` likewise; raises likewise."""
+        return self._gradient("light.color")
+
+    def _gradient(self, name: str) -> Gradient:
+        if name in self._gradients:
+            return Gradient(self._gradients[name])
+        shown = list(self._shared.shown)
+        if len(shown) > 1:
+            raise InputError(
+                f"The gradient by {name} must be read of one pipeline; got an array that {len(shown)} pipelines have. "
+                f"Read it of pipeline.light_array, or pipeline.gradients[{name!r}]."
+            )
+        return shown[0]._gradient(name) if shown else Gradient(np.zeros((self.num_lights, 3)))  # noqa: SLF001
 
     @property
     def num_lights(self) -> int:

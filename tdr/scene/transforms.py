@@ -67,12 +67,6 @@ def tangential(cotangent, unit):
 
 
 @ti.func
-def model_to_world(position_model, rotation, scale, translation):
-    """A point of the mesh in world space: translation + scale * R v; (3,)."""
-    return translation + scale * (rotation @ position_model)
-
-
-@ti.func
 def world_to_view(position_world, rotation, camera_position):
     """A world-space point in the camera's axes: R^T (p - camera_position); (3,)."""
     return rotation.transpose() @ (position_world - camera_position)

@@ -6,9 +6,7 @@ names places that do no harm. What each pattern does was measured with Taichi 1.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from tdr.shaders.scan import scan
 
@@ -129,17 +127,12 @@ class Violation:
         return " ".join(RULES[self.rule])
 
 
-def find_violations(path: str | os.PathLike[str]) -> list[Violation]:
+def violations_in(source: str) -> list[Violation]:
     """What in a shader file may make its derivatives wrong; the most serious first.
 
     Args:
-        path: the file, which is valid Python.
+        source: the file's content, valid Python.
     """
-    return violations_in(Path(path).read_text(encoding="utf-8"))
-
-
-def violations_in(source: str) -> list[Violation]:
-    """The same for a file's content."""
     order = list(RULES)
     found = sorted(scan(source), key=lambda place: (order.index(place[1]), place[0]))
     return [Violation(line, rule) for line, rule in found]

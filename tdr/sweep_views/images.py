@@ -73,7 +73,7 @@ class Derivative:
 
 
 @dataclass(frozen=True)
-class Entries:
+class SampledEntries:
     """A sampled Jacobian image of one channel.
 
     Attributes:
@@ -86,7 +86,7 @@ class Entries:
     step: float
 
     @classmethod
-    def of(cls, values: Array, background: npt.NDArray[np.bool_]) -> Entries:
+    def of(cls, values: Array, background: npt.NDArray[np.bool_]) -> SampledEntries:
         """Round entries.
 
         Args:
@@ -146,7 +146,7 @@ class RunImages:
     has_nonfinite: bool = False
     covered: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)
     render: Picture = field(default_factory=lambda: np.empty((0, 0, 3), np.uint8))
-    entries: Mapping[Derivative, Entries] = field(default_factory=dict)
+    entries: Mapping[Derivative, SampledEntries] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,7 @@ def _sample(images: JacobianImages, memory: int, has_nonfinite: bool) -> RunImag
     kept = (slice(None, None, stride),) * 2
     background = images.triangle_id[kept] < 0
     entries = {
-        Derivative(column, numerator): Entries.of(images.sampled(column, stride)[..., channel], background)
+        Derivative(column, numerator): SampledEntries.of(images.sampled(column, stride)[..., channel], background)
         for _, columns in groupby(images.columns, subject)
         for (channel, numerator), column in product(enumerate(numerators(images.cotangents)), list(columns))
     }

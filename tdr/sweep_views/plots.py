@@ -13,13 +13,14 @@ from tdr.config.parameters import COLOR, VECTOR
 from tdr.reports.canvas import INK, WHITE, Canvas, Color, Picture
 from tdr.reports.drawing import ColorScale, draw_bar
 from tdr.reports.plotting import LINE_COLORS, Axis, Line, Plot, draw_plot
+from tdr.results import naming
 from tdr.sweep_views.swept import Swept, short
 from tdr.words import counted
 
 Values = npt.NDArray[np.float64]
 
 _LOGARITHMIC = 8  # an axis is logarithmic where its largest step is so many times its smallest
-_TIMES = ("total", "jacobian", "check")
+_TIMES = (naming.TOTAL, "jacobian", "check")
 
 # sizes in pixels
 _EM = 20
@@ -42,7 +43,7 @@ class Measure:
         name: the stem of the file's name.
         heading: what they are.
         label: what their axis says, with the unit.
-        keys: what each is called in the plot -> its name in ``metrics.json``.
+        keys: what each is called in the plot -> the metric's name.
         logarithmic: whether ratios matter, not differences.
     """
 
@@ -62,25 +63,23 @@ def measures(swept: Swept) -> list[Measure]:
     """What is worth plotting of a sweep: norms of the Jacobian images, errors found by the checks, and times."""
     names = list(dict.fromkeys(key for run in swept.runs for key in run.metrics))
     subjects: dict[str, dict[str, str]] = {}
-    for key in names:
-        if key.startswith("jacobian/") and key.endswith("/l2"):
-            column = key.split("/")[1]
-            subject, _, component = column.rpartition(".")
-            if component not in (*VECTOR, *COLOR):
-                subject, component = column, column
-            subjects.setdefault(subject, {})[component] = key
+    for column, key in naming.columns_of_metrics(names, naming.OF_JACOBIAN, naming.L2).items():
+        subject, _, component = column.rpartition(".")
+        if component not in (*VECTOR, *COLOR):
+            subject, component = column, column
+        subjects.setdefault(subject, {})[component] = key
     chosen = [
         Measure(subject, f"size of the Jacobian images by {subject}", "l2 norm over all pixels", keys, False)
         for subject, keys in subjects.items()
     ]
-    errors = {key.split("/")[1]: key for key in names if key.startswith("check/") and key.endswith("/max_error")}
+    errors = naming.columns_of_metrics(names, naming.OF_CHECK, naming.MAX_ERROR)
     if errors:
         label = "relative to the column's largest entry"
         for i in range(0, len(errors), len(LINE_COLORS)):
             keys = dict(list(errors.items())[i : i + len(LINE_COLORS)])
             number = f"_{i // len(LINE_COLORS) + 1}" if len(errors) > len(LINE_COLORS) else ""
             chosen.append(Measure(f"check{number}", "largest error found by the check", label, keys, True))
-    times = {part: f"time_s/{part}" for part in _TIMES if f"time_s/{part}" in names}
+    times = {part: key for part in _TIMES if (key := naming.time_metric(part)) in names}
     if times:
         chosen.append(Measure("time", "time of a run and of its parts", "seconds", times, True))
     return chosen

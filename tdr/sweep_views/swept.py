@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tdr.results.record import RECORD, RunRecord
+from tdr.results import naming
+from tdr.results.record import RunRecord
 
 MISSING = "MISSING"
 
@@ -55,10 +56,10 @@ class SweptRun:
         Raises:
             InputError: if there is a record that cannot be read.
         """
-        if not (folder / RECORD).exists():
+        if not (folder / naming.RECORD).exists():
             return cls(name, values, folder, MISSING)
-        record = RunRecord.read_json(folder / RECORD)
-        verdict, error = record.tags.get("tdr.check", ""), record.tags.get("tdr.error", "")
+        record = RunRecord.read_json(folder / naming.RECORD)
+        verdict, error = record.tags.get(naming.CHECK_TAG, ""), record.tags.get(naming.ERROR_TAG, "")
         return cls(name, values, folder, record.status, record.metrics, verdict, error)
 
     @property

@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 
 from tdr.errors import InputError
+from tdr.results import naming
 from tdr.results.record import RunRecord
 from tdr.results.sweep import Sweep, SweepJob
 from tdr.sweeps.standing import unsent
@@ -100,9 +101,9 @@ class Follower:
             total = len(self._sweep.jobs)
             seconds = record.end_time - record.start_time
             say(f"{self._ended:{len(str(total))}}/{total}  {_outcome(record):14} {seconds:7.2f} s  {record.name}")
-            more = record.tags.get("tdr.error")
+            more = record.tags.get(naming.ERROR_TAG)
             if record.exit_status == 2:
-                more = f"what the check found: {os.path.relpath(record.output_dir / 'check.json')}"
+                more = f"what the check found: {os.path.relpath(record.output_dir / naming.CHECK)}"
             if more:
                 say(f"{'':{2 * len(str(total)) + 1}}  {more}")
 
@@ -138,5 +139,5 @@ def _outcome(record: RunRecord) -> str:
     """How a run ended, in a word or two."""
     if record.status != "FINISHED":
         return record.status
-    check = record.tags.get("tdr.check", "off")
-    return {"passed": "passed", "failed": "check FAILED", "off": "finished"}.get(check, check)
+    check = record.tags.get(naming.CHECK_TAG, naming.CHECK_OFF)
+    return {"passed": "passed", "failed": "check FAILED", naming.CHECK_OFF: "finished"}.get(check, check)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from tdr.results import naming
 from tdr.results.check_result import Verdict
 from tdr.results.record import RunRecord, Status
-from tdr.results.sweep import SWEEP, Sweep
+from tdr.results.sweep import Sweep
 from tdr.sweep_views.files import SweepFiles, write_sweep
 from tdr.sweep_views.swept import Swept, SweptRun
 from tdr.terminal import say
@@ -44,7 +46,7 @@ class Standing:
         records = [sweep.record_of(job) for job in sweep.jobs]
         ended = [record for record in records if record is not None]
         finished = [record for record in ended if record.status == "FINISHED"]
-        words = Counter(record.tags.get("tdr.check") for record in finished)
+        words = Counter(record.tags.get(naming.CHECK_TAG) for record in finished)
         statuses = {record.exit_status for record in ended} | ({1} if len(ended) < len(records) else set())
         return cls(
             finished=len(finished),
@@ -83,7 +85,7 @@ def open_sweep(store: Store, sweep: Sweep, tags: Mapping[str, str]) -> str:
         sweep.name,
         sweep.start_time,
         params={axis: ", ".join(listed) for axis, listed in values.items()},
-        tags={**sweep.tracking.tags, **tags, "tdr.sweep": sweep.name},
+        tags={**sweep.tracking.tags, **tags, naming.SWEEP_TAG: sweep.name},
         description=f"Sweep over {axes or 'nothing'}: {counted(len(sweep.jobs), 'run')}.",
     )
 
@@ -105,13 +107,13 @@ def save_view(store: Store, run_id: str, sweep: Sweep) -> None:
         sweep: the sweep.
     """
     records = [record for job in sweep.jobs if (record := sweep.record_of(job)) is not None]
-    metrics = {name for record in records for name in record.metrics if name.startswith("jacobian/")}
-    images = {name for record in records for name in record.images if not name.startswith("check/")}
+    metrics = {name for record in records for name in record.metrics}
+    images = {name for record in records for name in record.images if Path(name).parts[0] != naming.CHECK_FOLDER}
     try:
         store.save_view(
             run_id,
             sweep.axes,
-            sorted(name for name in metrics if name.endswith("/max_abs")),
+            sorted(naming.columns_of_metrics(metrics, naming.OF_JACOBIAN, naming.MAX_ABS).values()),
             # The rendering, which is in no folder, comes first.
             sorted(images, key=lambda name: ("/" in name, name)),
         )
@@ -137,13 +139,13 @@ def close_sweep(
     """
     standing = Standing.of(sweep)
     counts = {
-        "jobs/finished": standing.finished,
-        "jobs/failed": standing.failed,
-        "jobs/missing": standing.missing,
-        "jobs/check_failed": standing.verdicts.get(Verdict.failed, 0),
+        naming.JOBS_FINISHED: standing.finished,
+        naming.JOBS_FAILED: standing.failed,
+        naming.JOBS_MISSING: standing.missing,
+        naming.JOBS_CHECK_FAILED: standing.verdicts.get(Verdict.failed, 0),
     }
     save_view(store, run_id, sweep)
-    names, description = [SWEEP], f"{standing.finished} of {counted(len(sweep.jobs), 'run')} finished."
+    names, description = [naming.SWEEP], f"{standing.finished} of {counted(len(sweep.jobs), 'run')} finished."
     if files is not None:
         names += files.names
         description = f"{files.description}\n\n![{files.picture}]({files.picture})"

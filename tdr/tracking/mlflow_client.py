@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 
 from tdr.config import TrackingConfig
 from tdr.errors import InputError
-from tdr.results.record import RECORD, is_finite
+from tdr.results import naming
+from tdr.results.record import is_finite
 
 # What MLflow is told before it is imported, unless the user's environment says otherwise.
 ENVIRONMENT = {
@@ -29,6 +30,15 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+
+# The database of a repository, or of a folder that ``mlflow ui`` is started in.
+DATABASE = "mlflow.db"
+
+# What MLflow itself reads of a run's tags. It sets that of the images again with every image; it must be there before
+# several are uploaded at a time.
+DESCRIPTION_TAG = "mlflow.note.content"
+IMAGES_TAG = "mlflow.loggedImages"
+PARENT_TAG = "mlflow.parentRunId"
 
 # Seconds. A server that is there answers a question at once; it may need longer to store a large file.
 ANSWER_TIMEOUT = 3
@@ -64,7 +74,7 @@ class MlflowStore:
         Raises:
             TrackingError: if no store can be what the settings say.
         """
-        self.uri = settings.uri or f"sqlite:///{root / 'mlflow.db'}"
+        self.uri = settings.uri or f"sqlite:///{root / DATABASE}"
         self._experiment = settings.experiment
         self.database: Path | None = None
         if self.uri.startswith("sqlite:///"):
@@ -113,7 +123,7 @@ class MlflowStore:
     @cached_property
     def _connection(self) -> tuple[Any, str]:
         """MLflow's client and the experiment's id."""
-        with self.explained_errors():
+        with self.translated_errors():
             if self.database:
                 location = self.database.parent / "mlruns" / self._experiment
                 with _only_process(self.database):
@@ -184,7 +194,7 @@ class MlflowStore:
         finite = {name: float(value) for name, value in metrics.items() if is_finite(value)}
         dropped = [f"{name}={value}" for name, value in metrics.items() if name not in finite]
         if dropped:
-            tags = {**tags, "tdr.nonfinite_metrics": ", ".join(dropped)}
+            tags = {**tags, naming.NONFINITE_TAG: ", ".join(dropped)}
         now = time.time_ns() // 1_000_000
         self.client.log_batch(
             run_id,
@@ -195,7 +205,7 @@ class MlflowStore:
         )
 
     @contextlib.contextmanager
-    def explained_errors(self, results: Path | None = None) -> Iterator[None]:
+    def translated_errors(self, results: Path | None = None) -> Iterator[None]:
         """Say in one line what to change, whatever MLflow and the libraries below it raise.
 
         Args:
@@ -289,7 +299,7 @@ def _texts(values: Mapping[str, Any]) -> dict[str, str]:
     texts = {}
     for name, value in values.items():
         text = _text(value)
-        cut = f" ... (cut from {len(text)} characters; the whole is in {RECORD})"
+        cut = f" ... (cut from {len(text)} characters; the whole is in {naming.RECORD})"
         texts[name] = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - len(cut)] + cut
     return texts
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import pickle
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tdr.config import TrackingConfig
+from tdr.patches import garbage_collector
 from tdr.results.record import RunRecord, Status
 from tdr.tracking.mlflow_client import TrackingError
 from tdr.tracking.store import RunLink, TrackingStore
@@ -140,12 +140,10 @@ def serve() -> None:
     calls, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever MLflow prints
     store = TrackingStore(*pickle.load(calls))
-    # Nothing that MLflow makes while it is imported is garbage; looking for some would take half a second.
-    gc.disable()
-    with contextlib.suppress(Exception):  # it comes up again with the first call that needs the store
+    # Nothing that MLflow makes while it is imported is garbage; looking for some would take half a second. What goes
+    # wrong comes up again with the first call that needs the store.
+    with garbage_collector.undisturbed(), contextlib.suppress(Exception):
         store.connect()
-    gc.freeze()
-    gc.enable()
     try:
         while True:
             pickle.dump(_answer(store, *pickle.load(calls)), answers)

@@ -19,10 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from tdr.config import TrackingConfig
-from tdr.results.record import RECORD, RunRecord, Status
-from tdr.tracking import saved_view, ui
+from tdr.results import naming
+from tdr.results.record import RunRecord, Status
+from tdr.tracking import ui
 from tdr.tracking.mlflow_client import (
     ANSWER_TIMEOUT,
+    DATABASE,
+    DESCRIPTION_TAG,
+    IMAGES_TAG,
+    PARENT_TAG,
     UPLOAD_TIMEOUT,
     MlflowStore,
     TrackingError,
@@ -30,13 +35,8 @@ from tdr.tracking.mlflow_client import (
     request_timeout,
 )
 
-FIGURE = "figure.png"
-ARRAYS, ARRAY_FILES = "jacobian.npz", "jacobian"
 # What of a run's files its pictures can be drawn from again.
-FETCHED = (ARRAYS, "jacobian.json", "metrics.json")
-DESCRIPTION = "mlflow.note.content"
-# MLflow sets it again with every image; it must be there before several are uploaded at a time.
-IMAGES = "mlflow.loggedImages"
+_FETCHED = (naming.RECORD, naming.ARRAYS, naming.ARRAYS_DESCRIPTION, naming.METRICS)
 LOCAL_UI = "http://127.0.0.1:5000"
 
 # Files of a run that are sent to a server at a time: each takes little work and much waiting.
@@ -76,7 +76,7 @@ class TrackingStore:
         self.uri = self._store.uri
         self.ui_command: str | None = None
         if self._store.database:
-            found_here = self._store.database == Path.cwd().resolve() / "mlflow.db"
+            found_here = self._store.database == Path.cwd().resolve() / DATABASE
             self.ui_command = "mlflow ui" if found_here else f"mlflow ui --backend-store-uri {shlex.quote(self.uri)}"
         self._root = root.resolve()
         self._sweeps: dict[str, str] = {}
@@ -106,7 +106,7 @@ class TrackingStore:
             raise TrackingError(
                 f"hydra.run.dir must be a folder of the run's own, for all of it is uploaded; got {output_dir}."
             )
-        with self._store.explained_errors(record.output_dir):
+        with self._store.translated_errors(record.output_dir):
             run_id = self._find(record) or self._upload(record)
         return RunLink(run_id, self._store.experiment_id, self.run_url(run_id))
 
@@ -135,13 +135,13 @@ class TrackingStore:
         Raises:
             TrackingError: if the store does not take it.
         """
-        with self._store.explained_errors(), request_timeout(ANSWER_TIMEOUT):
-            found = self._store.search(f"tags.`tdr.uid` = '{uid}'")
+        with self._store.translated_errors(), request_timeout(ANSWER_TIMEOUT):
+            found = self._store.search(_by_uid(uid))
             if found:
                 run_id = str(found[0].info.run_id)
                 self._store.client.update_run(run_id, status="RUNNING")
             else:
-                own = {**tags, DESCRIPTION: description, "tdr.uid": uid}
+                own = {**tags, DESCRIPTION_TAG: description, naming.UID_TAG: uid}
                 run_id = self._store.create_run(name, round(start_time * 1000), own)
                 self._store.log_batch(run_id, params, {}, {})
             self._sweeps[uid] = run_id
@@ -170,7 +170,7 @@ class TrackingStore:
             TrackingError: if the store does not take it. The run has ended, and its page is as before, if only the
                 files could not be sent.
         """
-        with self._store.explained_errors(folder):
+        with self._store.translated_errors(folder):
             with request_timeout(ANSWER_TIMEOUT):
                 self._store.log_batch(run_id, {}, metrics, {})
                 self._store.client.set_terminated(run_id, status)
@@ -184,7 +184,7 @@ class TrackingStore:
                 links += [f"[{name}]({name})" for name in files if name.endswith(".html")]
                 text = f"{' · '.join(links)}\n\n{description}"
                 page = ui.with_artifacts(text, self._store.experiment_id, run_id, files)
-                self._store.log_batch(run_id, {}, {}, {DESCRIPTION: page})
+                self._store.log_batch(run_id, {}, {}, {DESCRIPTION_TAG: page})
 
     def save_view(self, run_id: str, params: Sequence[str], metrics: Sequence[str], images: Sequence[str]) -> None:
         """Choose what the page of :meth:`sweep_url` shows; before, it is a bare list and a chart of each metric.
@@ -198,9 +198,9 @@ class TrackingStore:
         Raises:
             TrackingError: if the store does not take it.
         """
-        view = saved_view.encode(run_id, params, metrics, [_image_key(name) for name in images])
-        with self._store.explained_errors(), request_timeout(ANSWER_TIMEOUT):
-            self._store.client.set_experiment_tag(self._store.experiment_id, saved_view.TAG + run_id, view)
+        view = ui.view(run_id, params, metrics, [_image_key(name) for name in images])
+        with self._store.translated_errors(), request_timeout(ANSWER_TIMEOUT):
+            self._store.client.set_experiment_tag(self._store.experiment_id, ui.VIEW_TAG + run_id, view)
 
     def runs_of(self, run_id: str) -> dict[str, int]:
         """The runs of a sweep that the store has whole: the uid of each, and when it began (ms since the epoch).
@@ -211,9 +211,9 @@ class TrackingStore:
         Raises:
             TrackingError: if the store cannot be used.
         """
-        with self._store.explained_errors(), request_timeout(ANSWER_TIMEOUT):
-            runs = self._store.search(f"tags.`mlflow.parentRunId` = '{run_id}'")
-            return {run.data.tags["tdr.uid"]: run.info.start_time for run in runs if run.info.status != "RUNNING"}
+        with self._store.translated_errors(), request_timeout(ANSWER_TIMEOUT):
+            runs = self._store.search(f"tags.`{PARENT_TAG}` = '{run_id}'")
+            return {run.data.tags[naming.UID_TAG]: run.info.start_time for run in runs if run.info.status != "RUNNING"}
 
     def fetch(self, query: str, folder: Path) -> list[RunRecord]:
         """Bring runs back from the store: their records, metrics and arrays.
@@ -229,7 +229,7 @@ class TrackingStore:
             TrackingError: if the store cannot be used or does not understand the query.
         """
         records = []
-        with self._store.explained_errors(), request_timeout(UPLOAD_TIMEOUT):
+        with self._store.translated_errors(), request_timeout(UPLOAD_TIMEOUT):
             try:
                 found = self._store.search(query)
             except import_mlflow().exceptions.MlflowException as error:
@@ -239,17 +239,17 @@ class TrackingStore:
             for run in reversed(found):
                 run_id = run.info.run_id
                 kept = {item.path for item in self._store.client.list_artifacts(run_id)}
-                if RECORD not in kept:
+                if naming.RECORD not in kept:
                     continue  # the run of a sweep itself
                 here = folder / run_id
                 here.mkdir()
-                names = kept & {RECORD, *FETCHED}
-                if ARRAYS not in kept:
-                    within = self._store.client.list_artifacts(run_id, ARRAY_FILES)
+                names = kept & {*_FETCHED}
+                if naming.ARRAYS not in kept:
+                    within = self._store.client.list_artifacts(run_id, naming.ARRAY_FOLDER)
                     names |= {item.path for item in within if item.path.endswith(".npy")}
                 for name in names:
                     self._store.client.download_artifacts(run_id, name, str(here))
-                records.append(RunRecord.read_json(here / RECORD))
+                records.append(RunRecord.read_json(here / naming.RECORD))
         return records
 
     def runs_url(self) -> str:
@@ -277,11 +277,11 @@ class TrackingStore:
         Raises:
             TrackingError: if the store cannot be used.
         """
-        with self._store.explained_errors(), request_timeout(ANSWER_TIMEOUT):
+        with self._store.translated_errors(), request_timeout(ANSWER_TIMEOUT):
             return self._address(self._sweep_page(run_id))
 
     def _sweep_page(self, run_id: str) -> str:
-        saved = saved_view.TAG + run_id in self._store.client.get_experiment(self._store.experiment_id).tags
+        saved = ui.VIEW_TAG + run_id in self._store.client.get_experiment(self._store.experiment_id).tags
         return ui.sweep_page(self._store.experiment_id, run_id, saved=saved)
 
     def _address(self, page: str) -> str:
@@ -289,7 +289,7 @@ class TrackingStore:
 
     def _find(self, record: RunRecord) -> str | None:
         with request_timeout(ANSWER_TIMEOUT):
-            for run in self._store.search(f"tags.`tdr.uid` = '{record.uid}'"):
+            for run in self._store.search(_by_uid(record.uid)):
                 if run.info.status != "RUNNING" and run.info.start_time == record.start_time_ms:
                     return str(run.info.run_id)
                 # An upload that broke off, or an earlier attempt at the same job.
@@ -300,7 +300,7 @@ class TrackingStore:
         """The id of a sweep's own run."""
         if uid not in self._sweeps:
             with request_timeout(ANSWER_TIMEOUT):
-                found = self._store.search(f"tags.`tdr.uid` = '{uid}'")
+                found = self._store.search(_by_uid(uid))
             if not found:
                 raise TrackingError(
                     f"tracking.uri must point to a store that has the sweep's own run; got {self.uri}. "
@@ -310,17 +310,17 @@ class TrackingStore:
         return self._sweeps[uid]
 
     def _upload(self, record: RunRecord) -> str:
-        tags = {**record.tags, "tdr.uid": record.uid}
+        tags = {**record.tags, naming.UID_TAG: record.uid}
         if record.sweep is not None:
-            tags["mlflow.parentRunId"] = self._sweep_run(record.sweep)
+            tags[PARENT_TAG] = self._sweep_run(record.sweep)
         end_time = round(record.end_time * 1000)
         with request_timeout(ANSWER_TIMEOUT):
             run_id = self._store.create_run(record.name, record.start_time_ms, tags)
-        figure = f"\n\n![{FIGURE}]({FIGURE})" if (record.output_dir / FIGURE).is_file() else ""
+        figure = f"\n\n![{naming.FIGURE}]({naming.FIGURE})" if (record.output_dir / naming.FIGURE).is_file() else ""
         description = ui.with_artifacts(record.description + figure, self._store.experiment_id, run_id, record.files)
         try:
             with request_timeout(UPLOAD_TIMEOUT):
-                own = {DESCRIPTION: description, **({IMAGES: "True"} if record.images else {})}
+                own = {DESCRIPTION_TAG: description, **({IMAGES_TAG: "True"} if record.images else {})}
                 self._store.log_batch(run_id, record.params, record.metrics, own)
                 self._upload_files(run_id, record, end_time)
                 self._store.client.set_terminated(run_id, record.status, end_time)
@@ -352,6 +352,11 @@ class TrackingStore:
             finally:
                 # After an error the rest need not be tried.
                 pool.shutdown(cancel_futures=True)
+
+
+def _by_uid(uid: str) -> str:
+    """The query for the runs that are recognised by a uid."""
+    return f"tags.`{naming.UID_TAG}` = '{uid}'"
 
 
 def _encoded(path: Path) -> Any:

@@ -25,15 +25,15 @@ def spread(count):
     there is enough to do. On a GPU each iteration is a thread's.
     """
     distance = 1
-    if ti.static(ti.lang.impl.current_cfg().arch in (ti.x64, ti.arm64)):
-        least = ti.static(512 * ti.lang.impl.current_cfg().cpu_max_num_threads)
+    if ti.static(ti.cfg.arch in (ti.x64, ti.arm64)):
+        least = ti.static(512 * ti.cfg.cpu_max_num_threads)
         distance = ti.max(1, (least + count - 1) // ti.max(1, count))
     return distance
 
 
 def is_shared() -> bool:
     """Whether several threads write to an array at the same time; one alone needs no atomic operations."""
-    config = ti.lang.impl.current_cfg()
+    config = ti.cfg
     return config.arch not in (ti.x64, ti.arm64) or config.cpu_max_num_threads > 1
 
 

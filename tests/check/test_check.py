@@ -10,8 +10,8 @@ from scenes import pipeline_of
 
 import tdr
 from tdr.check.check import check_jacobian
-from tdr.derivatives.evaluation import SceneValues
 from tdr.errors import InputError
+from tdr.render.values import SceneValues
 from tdr.results.check_result import COMPARED, EXCLUDED, Place, Verdict
 
 # Right images pass
@@ -152,7 +152,7 @@ def test_the_boundary_is_the_silhouette():
     """Brute force: a neighbour that is background, or a triangle without a common vertex."""
     pipeline = pipeline_of(mesh=tdr.TriangleMesh.torus_knot(0), resolution=(30, 33))
     _, result = checked(pipeline, parameters=["shader.ambient"])
-    ids, triangles = pipeline.rasterizer.triangle_id_buffer, pipeline.mesh.triangles.tolist()
+    ids, triangles = pipeline.passes.rasterizer.triangle_id_buffer, pipeline.mesh.triangles.tolist()
     padded = np.pad(ids, 1, constant_values=-2)
     for row, column in np.argwhere(ids >= 0):
         around = {int(i) for i in padded[row : row + 3, column : column + 3].flat} - {-2}
@@ -216,7 +216,7 @@ def test_what_cannot_be_checked_is_refused():
     other = tdr.compute_jacobian(pipeline_of(resolution=(5, 6)))
     with pytest.raises(InputError, match=r"size of the pipeline's image, \(11, 14\); got \(5, 6\)"):
         check_jacobian(pipeline, other)
-    before = SceneValues.of(pipeline).values.copy()
+    before = SceneValues.of(pipeline.passes.scene).values.copy()
     pipeline.forward()
     check_jacobian(pipeline, jacobian)
-    np.testing.assert_array_equal(SceneValues.of(pipeline).values, before)
+    np.testing.assert_array_equal(SceneValues.of(pipeline.passes.scene).values, before)

@@ -16,10 +16,10 @@ KINDS = [("perspective", "blinn_phong"), ("orthographic", "lambertian"), ("ortho
 WALL = tdr.TriangleMesh([[-9, -9, 0], [9, -9, 0], [0, 9, 0]], [[0, 1, 2]])
 
 
-def computed(pipeline: tdr.Pipeline, entries=None, **arguments) -> tuple[tdr.JacobianImages, Surroundings]:
+def computed(pipeline: tdr.Pipeline, subset=None, **arguments) -> tuple[tdr.JacobianImages, Surroundings]:
     jacobian = tdr.compute_jacobian(pipeline, "all", **{"cotangent": "rgb", **arguments})
-    entries = np.arange(len(pipeline.rasterizer.pixels)) if entries is None else entries
-    return jacobian, Surroundings(pipeline, entries)
+    subset = np.arange(len(pipeline.passes.rasterizer.pixels)) if subset is None else subset
+    return jacobian, Surroundings(pipeline.passes, subset)
 
 
 def exact(pipeline: tdr.Pipeline, jacobian: tdr.JacobianImages) -> np.ndarray:
@@ -46,9 +46,9 @@ def test_the_neighbours_of_every_pixel(pipeline, rng):
     """The edge of the image is no neighbour. A neighbour that sees an adjacent triangle belongs to the surface."""
     pipeline = pipeline()
     pipeline.forward()
-    entries = rng.permutation(len(pipeline.rasterizer.pixels))
-    surroundings = Surroundings(pipeline, entries)
-    ids, triangles = pipeline.rasterizer.triangle_id_buffer, pipeline.mesh.triangles
+    subset = rng.permutation(len(pipeline.passes.rasterizer.pixels))
+    surroundings = Surroundings(pipeline.passes, subset)
+    ids, triangles = pipeline.passes.rasterizer.triangle_id_buffer, pipeline.mesh.triangles
     height, width = ids.shape
     for n, pixel in enumerate(surroundings.pixels):
         row, column = divmod(int(pixel), width)
@@ -61,7 +61,7 @@ def test_the_neighbours_of_every_pixel(pipeline, rng):
         silhouette = any(i < 0 or not own & set(triangles[i].tolist()) for i in around)
         assert surroundings.place[n] == (Place.boundary if silhouette else Place.interior)
         assert surroundings.beside_another[n] == bool(around)
-    np.testing.assert_array_equal(surroundings.pixels, pipeline.rasterizer.pixels[entries])
+    np.testing.assert_array_equal(surroundings.pixels, pipeline.passes.rasterizer.pixels[subset])
     image = rng.normal(size=(height, width, 2)).astype(np.float32)
     values = surroundings.of_image(image)
     assert values.dtype == np.float64
@@ -73,7 +73,7 @@ def test_the_neighbours_of_every_pixel(pipeline, rng):
 def test_the_way_to_the_eye(camera):
     pipeline = pipeline_of(camera)
     _, surroundings = computed(pipeline)
-    expected = reference.intersect(reference.Scene.of(pipeline), pipeline.rasterizer.triangle_id_buffer).to_eye
+    expected = reference.intersect(reference.Scene.of(pipeline), pipeline.passes.rasterizer.triangle_id_buffer).to_eye
     eps = 16 * np.finfo(pipeline.output_buffer.values.dtype).eps
     np.testing.assert_allclose(surroundings.to_eye(), expected, rtol=0, atol=eps)
 
@@ -106,7 +106,7 @@ def test_edges_of_lights_and_highlights(direction, edge):
 def test_references_are_right_within_tolerances_that_are_narrow(precision, kind, moving, cotangent):
     pipeline = pipeline_of(*kind)
     jacobian, surroundings = computed(pipeline, cotangent=cotangent)
-    comparison = compare(pipeline, jacobian, jacobian.columns, surroundings, moving=moving)
+    comparison = compare(pipeline.passes, jacobian, jacobian.columns, surroundings, moving=moving)
     expected = exact(pipeline, jacobian)
     assert comparison.tested.shape == comparison.reference.shape == comparison.tolerance.shape == expected.shape
     for column, tested in zip(jacobian.columns, comparison.tested, strict=True):
@@ -128,7 +128,7 @@ def test_references_are_right_within_tolerances_that_are_narrow(precision, kind,
 def test_differences_and_multiples_of_the_tolerance():
     pipeline = pipeline_of()
     jacobian, surroundings = computed(pipeline)
-    comparison = compare(pipeline, jacobian, jacobian.columns, surroundings, moving=False)
+    comparison = compare(pipeline.passes, jacobian, jacobian.columns, surroundings, moving=False)
     tested, places = comparison.reference.copy(), comparison.places.copy()
     tested[3, 4, 1] += 2.5 * comparison.tolerance[3, 4, 1]
     tested[3, 5, 1], tested[3, 6, 1] = np.nan, -np.inf
@@ -150,11 +150,11 @@ def test_differences_and_multiples_of_the_tolerance():
 def test_a_direction_is_the_sum_of_the_columns(rng):
     pipeline = pipeline_of()
     pipeline.forward()
-    entries = rng.permutation(len(pipeline.rasterizer.pixels))[:20]
-    jacobian, surroundings = computed(pipeline, entries)
+    subset = rng.permutation(len(pipeline.passes.rasterizer.pixels))[:20]
+    jacobian, surroundings = computed(pipeline, subset)
     direction = rng.normal(size=len(jacobian.columns))
-    comparison = compare_direction(pipeline, jacobian, direction, surroundings, STEPS[5:])
-    expected = np.tensordot(direction, exact(pipeline, jacobian)[:, entries], axes=1)
+    comparison = compare_direction(pipeline.passes, jacobian, direction, surroundings, STEPS[5:])
+    expected = np.tensordot(direction, exact(pipeline, jacobian)[:, subset], axes=1)
     assert comparison.tested.shape == (1, 20, 3)
     assert comparison.comparable.all()
     for values in (comparison.tested[0], comparison.reference[0]):
@@ -170,7 +170,7 @@ def test_kinks_at_the_edge_of_a_light_are_named_so():
     lights = tdr.DirectionalLightArray(direction=[[1.0, 0.0, 0.0]])
     pipeline = tdr.Pipeline(WALL, None, lights, tdr.LambertianShader(), resolution=(4, 4))
     jacobian, surroundings = computed(pipeline)
-    comparison = compare(pipeline, jacobian, jacobian.columns, surroundings, moving=False)
+    comparison = compare(pipeline.passes, jacobian, jacobian.columns, surroundings, moving=False)
     for column, places in zip(jacobian.columns, comparison.places, strict=True):
         kink = column.name in ("light.direction.0.z", "mesh.rotation.y")
         np.testing.assert_array_equal(places, Place.light_edge if kink else Place.interior, err_msg=column.name)
@@ -184,7 +184,7 @@ def test_a_light_straight_from_behind_is_left_out_where_there_is_no_half_vector(
     pipeline = tdr.Pipeline(tdr.TriangleMesh.sphere(2), camera, lights, shader, resolution=(12, 12))
     jacobian, surroundings = computed(pipeline)
     assert surroundings.opposite.all()
-    comparison = compare(pipeline, jacobian, jacobian.columns, surroundings, moving=False)
+    comparison = compare(pipeline.passes, jacobian, jacobian.columns, surroundings, moving=False)
     for column, places in zip(jacobian.columns, comparison.places, strict=True):
         if column.name in ("light.direction.0.x", "light.direction.0.y", "camera.rotation.x", "camera.rotation.y"):
             assert np.isin(places, (Place.highlight_edge, Place.imprecise)).all(), column.name
@@ -200,6 +200,6 @@ def test_a_sharp_highlight_is_compared_rightly(mesh):
     camera, shader = tdr.PerspectiveCamera(fov=0.72), tdr.BlinnPhongShader(shininess=1e5)
     pipeline = tdr.Pipeline(mesh, camera, lights, shader, resolution=(12, 12))
     jacobian, surroundings = computed(pipeline)
-    comparison = compare(pipeline, jacobian, jacobian.columns, surroundings, moving=False)
+    comparison = compare(pipeline.passes, jacobian, jacobian.columns, surroundings, moving=False)
     assert comparison.comparable.mean() > 0.9
     assert not (comparison.excess > 1.0).any()

@@ -10,8 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from tdr import config as schemas
-from tdr.command import launch
-from tdr.command.launch import ROOT
+from tdr.command.settings import CONF, ROOT
 from tdr.config import Config
 
 PRESETS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
@@ -20,7 +19,7 @@ PRESETS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.ya
 @functools.cache
 def jobs(preset: str) -> list[Config]:
     """The checked settings of jobs that a preset starts: enough for each value of each swept key to occur."""
-    with initialize_config_dir(version_base="1.3", config_dir=launch.CONF):
+    with initialize_config_dir(version_base="1.3", config_dir=CONF):
         hydra = compose("jacobian", overrides=[f"experiment={preset}"], return_hydra_config=True).hydra
     swept = hydra.sweeper.params or {}
     assert (hydra.mode is not None) == bool(swept)

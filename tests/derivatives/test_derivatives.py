@@ -19,7 +19,7 @@ def rounding(pipeline: tdr.Pipeline) -> float:
     About thirty roundings in the precision of the run, and as many of the geometry, in float64, times its worst
     condition number; both times the exponent of the highlight, which multiplies the relative error of its cosine.
     """
-    ids = pipeline.rasterizer.triangle_id_buffer
+    ids = pipeline.passes.rasterizer.triangle_id_buffer
     exponent = max(1.0, getattr(pipeline.shader.settings, "shininess", 1.0))
     geometry = reference.condition(reference.Scene.of(pipeline), ids).max()
     return float(30.0 * exponent * (np.finfo(backend.dtype()).eps + EPS * geometry))
@@ -77,7 +77,7 @@ def test_every_parameter_against_central_differences_of_the_renderer(camera, sha
         def image(step, column=column):
             scene = moved(pipeline, column.parameter.name, column.index, step)
             scene.forward()
-            same = scene.rasterizer.triangle_id_buffer == jacobian.triangle_id
+            same = scene.passes.rasterizer.triangle_id_buffer == jacobian.triangle_id
             return np.where(same[..., None], scene.output_buffer.values, np.nan)
 
         expected, error = reference.central_difference(image, 2.0 ** -np.arange(5, 15, 3), error_of_image)
@@ -132,7 +132,7 @@ def closed_form(g_buffer: dict, pipeline: tdr.Pipeline) -> dict[str, np.ndarray]
 def test_blinn_phong_in_closed_form():
     pipeline = pipeline_of(mesh=tdr.TriangleMesh.sphere(2))
     jacobian = tdr.compute_jacobian(pipeline, "all", cotangent="rgb")
-    expected = closed_form(pipeline.compute_g_buffer(), pipeline)
+    expected = closed_form(pipeline.passes.compute_g_buffer(), pipeline)
     assert set(expected) == {name for name in jacobian.values if name.startswith(("light", "shader", "mesh.albedo"))}
     for name, values in expected.items():
         np.testing.assert_allclose(

@@ -10,7 +10,8 @@ import tdr
 from tdr import backend
 from tdr.config import Precision
 from tdr.config.parameters import Reads, columns_of
-from tdr.derivatives.evaluation import PixelSample, SceneValues, compile_kernel, evaluate
+from tdr.derivatives.evaluation import PixelSample, compile_kernel, evaluate
+from tdr.render.values import SceneValues
 
 EPS = np.finfo(np.float64).eps
 KINDS = [("perspective", "blinn_phong"), ("orthographic", "lambertian"), ("orthographic", "blinn_phong")]
@@ -29,9 +30,9 @@ def rendered(*kind, **arguments) -> tuple[tdr.Pipeline, PixelSample, tuple]:
     """A rendered pipeline, its covered pixels in a random order, and all its columns."""
     pipeline = pipeline_of(*kind, **arguments)
     pipeline.forward()
-    entries = np.random.default_rng(1).permutation(len(pipeline.rasterizer.pixels))
+    entries = np.random.default_rng(1).permutation(len(pipeline.passes.rasterizer.pixels))
     columns = columns_of(pipeline.parameters, pipeline.light_array.num_lights)
-    return pipeline, PixelSample.of(pipeline, entries), columns
+    return pipeline, PixelSample.of(pipeline.passes, entries), columns
 
 
 def expected(pipeline: tdr.Pipeline, ids: np.ndarray, sample: PixelSample) -> np.ndarray:
@@ -57,23 +58,23 @@ def assert_as_reference(actual: np.ndarray, pipeline: tdr.Pipeline, ids: np.ndar
 @pytest.mark.parametrize("kind", KINDS)
 def test_colours_are_those_of_the_reference_in_either_precision(kind):
     pipeline, sample, _ = rendered(*kind)
-    radiance = evaluate(sample, [SceneValues.of(pipeline)], pipeline.layout())
+    radiance = evaluate(sample, [SceneValues.of(pipeline.passes.scene)], pipeline.passes.layout())
     assert radiance.dtype == np.float64
     assert radiance.shape == (1, len(sample.pixels), 3)
     assert len(sample.pixels) > 20
-    colors = expected(pipeline, pipeline.rasterizer.triangle_id_buffer, sample)
+    colors = expected(pipeline, pipeline.passes.rasterizer.triangle_id_buffer, sample)
     np.testing.assert_allclose(radiance[0], colors, rtol=0, atol=1e-12)
 
 
 def test_what_is_compiled_afterwards_is_in_the_precision_of_the_run(precision):
     pipeline, sample, _ = rendered(num_lights=1)
     before = pipeline.output_buffer.to_numpy()
-    evaluate(sample, [SceneValues.of(pipeline)], pipeline.layout())
+    evaluate(sample, [SceneValues.of(pipeline.passes.scene)], pipeline.passes.layout())
     assert impl.get_runtime().default_fp == getattr(backend.ti, precision.value)
     pipeline.forward()
     np.testing.assert_array_equal(pipeline.output_buffer.values, before)
     image = before.reshape(-1, 3)[sample.pixels]
-    colors = expected(pipeline, pipeline.rasterizer.triangle_id_buffer, sample)
+    colors = expected(pipeline, pipeline.passes.rasterizer.triangle_id_buffer, sample)
     assert (np.abs(image - colors).max() < 1e-12) == (precision is Precision.f64)
 
 
@@ -82,14 +83,14 @@ def test_what_is_compiled_afterwards_is_in_the_precision_of_the_run(precision):
 def test_a_displaced_scene_is_one_with_other_settings(kind):
     """By so much that most pixels see another triangle; each goes on seeing its own, wherever that is."""
     pipeline, sample, columns = rendered(*kind)
-    scene, ids = SceneValues.of(pipeline), pipeline.rasterizer.triangle_id_buffer
+    scene, ids = SceneValues.of(pipeline.passes.scene), pipeline.passes.rasterizer.triangle_id_buffer
     displacements = 0.3 * np.eye(len(columns))
-    radiance = evaluate(sample, [scene.displaced(columns, d) for d in displacements], pipeline.layout())
+    radiance = evaluate(sample, [scene.displaced(columns, d) for d in displacements], pipeline.passes.layout())
     elsewhere = 0
     for column, actual in zip(columns, radiance, strict=True):
         other = moved(pipeline, column.parameter.name, column.index, 0.3)
-        other.find_visible()
-        elsewhere += np.mean((other.rasterizer.triangle_id_buffer != ids)[ids >= 0])
+        other.passes.find_visible()
+        elsewhere += np.mean((other.passes.rasterizer.triangle_id_buffer != ids)[ids >= 0])
         assert_as_reference(actual, other, ids, sample)
     assert elsewhere > 5
 
@@ -100,16 +101,16 @@ def test_several_numbers_are_displaced_together():
     turn = {"mesh.rotation.x": 0.4, "mesh.rotation.y": -0.3, "mesh.rotation.z": 0.2}
     rest = {"light.color.1.g": 0.5, "shader.shininess": 3.0, "mesh.translation.z": -0.2, "camera.fov": 0.1}
     displacement = np.array([{**turn, **rest}.get(column.name, 0.0) for column in columns])
-    scene = SceneValues.of(pipeline)
+    scene = SceneValues.of(pipeline.passes.scene)
     unchanged = scene.values.copy(), scene.rotations.copy()
-    (actual,) = evaluate(sample, [scene.displaced(columns, displacement)], pipeline.layout())
+    (actual,) = evaluate(sample, [scene.displaced(columns, displacement)], pipeline.passes.layout())
     other = pipeline
     for column in columns:
         if column.name in rest:
             other = moved(other, column.parameter.name, column.index, rest[column.name])
     turned = reference.rotation(list(turn.values())) @ reference.rotation(pipeline.placement.rotation)
     other.placement.rotation = reference.axis_angle(turned).tolist()
-    assert_as_reference(actual, other, pipeline.rasterizer.triangle_id_buffer, sample)
+    assert_as_reference(actual, other, pipeline.passes.rasterizer.triangle_id_buffer, sample)
     np.testing.assert_array_equal(scene.values, unchanged[0])
     np.testing.assert_array_equal(scene.rotations, unchanged[1])
 
@@ -118,13 +119,13 @@ def test_several_numbers_are_displaced_together():
 def test_scenes_do_not_depend_on_those_that_are_evaluated_with_them():
     """The geometry is computed once for all scenes of the first one's pose: also if that is not the current one."""
     pipeline, sample, columns = rendered()
-    scene = SceneValues.of(pipeline)
+    scene = SceneValues.of(pipeline.passes.scene)
     scenes = [scene, *(scene.displaced(columns, d) for d in 0.1 * np.eye(len(columns)))]
-    together = evaluate(sample, scenes, pipeline.layout())
+    together = evaluate(sample, scenes, pipeline.passes.layout())
     assert len({colors.tobytes() for colors in together}) == len(scenes)
-    np.testing.assert_array_equal(evaluate(sample, scenes[::-1], pipeline.layout())[::-1], together)
+    np.testing.assert_array_equal(evaluate(sample, scenes[::-1], pipeline.passes.layout())[::-1], together)
     for single, colors in zip(scenes, together, strict=True):
-        np.testing.assert_array_equal(evaluate(sample, [single], pipeline.layout())[0], colors)
+        np.testing.assert_array_equal(evaluate(sample, [single], pipeline.passes.layout())[0], colors)
 
 
 @pytest.mark.usefixtures("f64")
@@ -132,15 +133,17 @@ def test_groups_of_one_launch_do_not_depend_on_each_other():
     pipeline, sample, columns = rendered()
     rng, displacements = np.random.default_rng(2), 0.1 * np.eye(len(columns))
     samples = [sample, sample.nudged(Reads.POSE, 2.0**-5, rng), sample.nudged(Reads.SHADING, 2.0**-5, rng)]
-    scenes = [SceneValues.of(pipeline)] + [SceneValues.of(pipeline).nudged(what, 2.0**-5, rng) for what in Reads]
+    scenes = [SceneValues.of(pipeline.passes.scene)] + [
+        SceneValues.of(pipeline.passes.scene).nudged(what, 2.0**-5, rng) for what in Reads
+    ]
     displaced = [scene.all_displaced(columns, displacements) for scene in scenes]
     stretches = [0.0, 0.25, -0.5]
     all_displaced = [scene for group in displaced for scene in group]
-    together = evaluate(PixelSample.joined(samples), all_displaced, pipeline.layout(), stretches)
+    together = evaluate(PixelSample.joined(samples), all_displaced, pipeline.passes.layout(), stretches)
     groups = np.split(together, 3, axis=1)
     assert len({group.tobytes() for group in groups}) == 3
     for group, *alone, stretch in zip(groups, samples, displaced, stretches, strict=True):
-        np.testing.assert_array_equal(group, evaluate(*alone, pipeline.layout(), [stretch]))
+        np.testing.assert_array_equal(group, evaluate(*alone, pipeline.passes.layout(), [stretch]))
 
 
 # Nudges
@@ -174,7 +177,7 @@ def test_nudged_samples(rng):
 def test_nudged_scenes(rng):
     pipeline, _, _ = rendered(num_lights=2)
     pipeline.shader.settings.ambient = 0.0
-    scene, size = SceneValues.of(pipeline), 2.0**-10
+    scene, size = SceneValues.of(pipeline.passes.scene), 2.0**-10
     shading, pose = scene.nudged(Reads.SHADING, size, rng), scene.nudged(Reads.POSE, size, rng)
     placed = "camera.position", "mesh.translation"
     for parameter in scene.parameters:
@@ -221,7 +224,7 @@ def test_a_kernel_that_was_compiled_is_not_compiled_again(tmp_path):
     after = compiled()
     assert after == before + 1
     columns = columns_of(pipeline.parameters, 3)
-    sample = PixelSample.of(pipeline, np.arange(len(pipeline.rasterizer.pixels)))
-    scene = SceneValues.of(pipeline)
-    evaluate(sample, [scene, *(scene.displaced(columns, d) for d in np.eye(len(columns)))], pipeline.layout())
+    sample = PixelSample.of(pipeline.passes, np.arange(len(pipeline.passes.rasterizer.pixels)))
+    scene = SceneValues.of(pipeline.passes.scene)
+    evaluate(sample, [scene, *(scene.displaced(columns, d) for d in np.eye(len(columns)))], pipeline.passes.layout())
     assert compiled() == after

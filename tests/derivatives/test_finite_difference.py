@@ -31,10 +31,10 @@ def columns_and_differences(pipeline, cotangents=None, **arguments) -> tuple[tup
     """All columns of a pipeline and their derivatives at its covered pixels, per unit of each parameter's scale."""
     pipeline.forward()
     columns = columns_of(pipeline.parameters, pipeline.light_array.num_lights)
-    arguments = {"entries": np.arange(len(pipeline.rasterizer.pixels)), **arguments}
+    arguments = {"subset": np.arange(len(pipeline.passes.rasterizer.pixels)), **arguments}
     cotangents = np.eye(3) if cotangents is None else cotangents
     return columns, differences(
-        pipeline, columns, np.diag(scales(pipeline, columns)), cotangents=cotangents, **arguments
+        pipeline.passes, columns, np.diag(scales(pipeline.passes, columns)), cotangents=cotangents, **arguments
     )
 
 
@@ -45,7 +45,7 @@ def by_name(columns, array) -> dict:
 def exact(pipeline, columns, pixels) -> np.ndarray:
     """The derivatives by complex steps, (D, N, 3)."""
     ids = np.full(pipeline.resolution, -1)
-    ids.flat[pixels] = pipeline.rasterizer.triangle_id_buffer.flat[pixels]
+    ids.flat[pixels] = pipeline.passes.rasterizer.triangle_id_buffer.flat[pixels]
     images = reference.jacobian(reference.Scene.of(pipeline), ids)
     return np.stack([images[c.parameter.name][(..., *c.index)].reshape(-1, 3)[pixels] for c in columns])
 
@@ -55,8 +55,8 @@ def exact(pipeline, columns, pixels) -> np.ndarray:
 def test_bounds_hold_and_are_narrow(kind):
     pipeline = pipeline_of(*kind)
     columns, estimated = columns_and_differences(pipeline)
-    units = scales(pipeline, columns)[:, None, None]
-    expected = exact(pipeline, columns, pipeline.rasterizer.pixels)
+    units = scales(pipeline.passes, columns)[:, None, None]
+    expected = exact(pipeline, columns, pipeline.passes.rasterizer.pixels)
     assert not estimated.causes.any()
     assert estimated.repeats
     assert (np.abs(estimated.values / units - expected) <= estimated.bounds / units).all()
@@ -69,13 +69,13 @@ def test_a_lights_own_numbers_under_it_alone():
     pipeline = pipeline_of()
     pipeline.forward()
     columns = [c for c in columns_of(pipeline.parameters, 3) if c.parameter.per_light]
-    entries = np.arange(len(pipeline.rasterizer.pixels))
-    expected = exact(pipeline, columns, pipeline.rasterizer.pixels)
+    subset = np.arange(len(pipeline.passes.rasterizer.pixels))
+    expected = exact(pipeline, columns, pipeline.passes.rasterizer.pixels)
     for light in range(3):
         own = [d for d, column in enumerate(columns) if column.index[0] == light]
         named = [columns[d] for d in own]
-        units = scales(pipeline, named)
-        alone = differences(pipeline, named, np.diag(units), entries, np.eye(3), light=light)
+        units = scales(pipeline.passes, named)
+        alone = differences(pipeline.passes, named, np.diag(units), subset, np.eye(3), light=light)
         assert expected[own].any(axis=(1, 2)).all()
         assert not alone.causes.any()
         errors = np.abs(alone.values - expected[own] * units[:, None, None])
@@ -88,24 +88,24 @@ def test_a_lights_own_numbers_under_it_alone():
 def test_bounds_hold_in_random_scenes(pipeline):
     """A bound is of truncation and noise in the image; to it comes what rounding does to the data."""
     pipeline.forward()
-    entries = np.random.default_rng(0).permutation(len(pipeline.rasterizer.pixels))[:50]
-    columns, estimated = columns_and_differences(pipeline, entries=entries)
-    units = scales(pipeline, columns)[:, None, None]
+    subset = np.random.default_rng(0).permutation(len(pipeline.passes.rasterizer.pixels))[:50]
+    columns, estimated = columns_and_differences(pipeline, subset=subset)
+    units = scales(pipeline.passes, columns)[:, None, None]
     with np.errstate(invalid="ignore"):  # a half vector of length 0
-        expected = exact(pipeline, columns, pipeline.rasterizer.pixels[entries])
+        expected = exact(pipeline, columns, pipeline.passes.rasterizer.pixels[subset])
     data = estimated.shading_condition + estimated.geometry_condition + np.abs(estimated.values)
     bounds = (estimated.bounds + ROUNDINGS * EPS * data) / units
     known = np.isfinite(estimated.bounds)
     np.testing.assert_array_equal(known.all(axis=2), estimated.causes == 0)
     # Where a cosine is 0 but for rounding, the reference may see the other side of the kink.
-    known &= (Surroundings(pipeline, entries).edges() == 0)[:, None]
+    known &= (Surroundings(pipeline.passes, subset).edges() == 0)[:, None]
     # A complex step of 1e-30 times less than this underflows.
     assert (np.abs(estimated.values / units - expected) <= bounds + 1e-270)[known].all()
 
 
 @pytest.mark.usefixtures("f64")
 def test_there_may_be_no_pixels():
-    columns, estimated = columns_and_differences(pipeline_of(), entries=np.empty(0, dtype=np.intp))
+    columns, estimated = columns_and_differences(pipeline_of(), subset=np.empty(0, dtype=np.intp))
     assert estimated.values.shape == estimated.bounds.shape == (len(columns), 0, 3)
 
 
@@ -113,10 +113,10 @@ def test_there_may_be_no_pixels():
 def test_a_direction_is_the_sum_of_its_columns(rng):
     pipeline = pipeline_of()
     columns, _ = columns_and_differences(pipeline)
-    entries, weights = np.array([3, 50, 8]), np.array([[0.5, -1.0, 2.0]])
+    subset, weights = np.array([3, 50, 8]), np.array([[0.5, -1.0, 2.0]])
     directions = rng.normal(size=(2, len(columns)))
-    estimated = differences(pipeline, columns, directions, entries, weights)
-    expected = directions @ (exact(pipeline, columns, pipeline.rasterizer.pixels[entries]) @ weights[0])
+    estimated = differences(pipeline.passes, columns, directions, subset, weights)
+    expected = directions @ (exact(pipeline, columns, pipeline.passes.rasterizer.pixels[subset]) @ weights[0])
     assert (np.abs(estimated.values[..., 0] - expected) <= estimated.bounds[..., 0]).all()
     assert (estimated.bounds < 1e-6).all()
 
@@ -164,7 +164,7 @@ def test_functions_with_and_without_a_derivative(one_pixel):
     formula = " + ".join(f.replace("%s", f"constants.{name}") for name, (f, _, _) in FUNCTIONS.items())
     pipeline = one_pixel(formula, {name: at for name, (_, at, _) in FUNCTIONS.items()})
     columns, estimated = columns_and_differences(pipeline)
-    units = scales(pipeline, columns)[:, None, None]
+    units = scales(pipeline.passes, columns)[:, None, None]
     values, bounds = (by_name(columns, a[:, 0, 0]) for a in (estimated.values / units, estimated.bounds / units))
     causes = by_name(columns, estimated.causes[:, 0])
     for name, (_, _, derivative) in FUNCTIONS.items():
@@ -207,7 +207,7 @@ def test_numbers_that_pass_through_float32_jitter(one_pixel):
 def test_noise_bounds_what_rounding_does_and_grows_with_the_image(kind):
     pipeline = pipeline_of(*kind)
     _, estimated = columns_and_differences(pipeline)
-    scene, ids = reference.Scene.of(pipeline), pipeline.rasterizer.triangle_id_buffer
+    scene, ids = reference.Scene.of(pipeline), pipeline.passes.rasterizer.triangle_id_buffer
     expected = reference.render(scene, ids)[ids >= 0]
     assert np.abs(estimated.image - expected).max() > 0.0
     assert (np.abs(estimated.image - expected) <= estimated.noise).all()
@@ -261,29 +261,29 @@ def test_a_light_straight_from_behind():
 def test_visibility_changes_are_those_of_a_moved_scene(camera):
     pipeline = pipeline_of(camera, resolution=(21, 24))
     pipeline.forward()
-    steps, seen = np.array([0.1, 0.02, 0.001]), pipeline.rasterizer.triangle_id_buffer
+    steps, seen = np.array([0.1, 0.02, 0.001]), pipeline.passes.rasterizer.triangle_id_buffer
     changing = 0
     for column in columns_of(pipeline.parameters, 3):
         if column.parameter.reads is Reads.POSE:
-            changes = visibility_changes(pipeline, [column], np.array([2.0]), steps)
+            changes = visibility_changes(pipeline.passes, [column], np.array([2.0]), steps)
             expected = np.zeros_like(changes)
             for j, step in enumerate(steps):
                 for signed in (2.0 * step, -2.0 * step):
                     other = moved(pipeline, column.parameter.name, column.index, signed)
-                    other.find_visible()
-                    expected[j] |= (other.rasterizer.triangle_id_buffer != seen)[seen >= 0]
+                    other.passes.find_visible()
+                    expected[j] |= (other.passes.rasterizer.triangle_id_buffer != seen)[seen >= 0]
             np.testing.assert_array_equal(changes, expected, err_msg=column.name)
             changing += changes.any(axis=1)
     assert (changing[:2] > 8).all()
     light = [column for column in columns_of(pipeline.parameters, 3) if column.name == "light.direction.0.x"]
-    assert not visibility_changes(pipeline, light, np.array([1.0])).any()
+    assert not visibility_changes(pipeline.passes, light, np.array([1.0])).any()
 
 
 @pytest.mark.usefixtures("f64")
 def test_steps_at_which_another_triangle_is_seen_are_not_used():
     pipeline = pipeline_of()
     pipeline.forward()
-    changes = np.zeros((len(STEPS), len(pipeline.rasterizer.pixels)), bool)
+    changes = np.zeros((len(STEPS), len(pipeline.passes.rasterizer.pixels)), bool)
     changes[:, 5] = True  # at every step
     changes[:-2, 6] = True  # two are left, too few
     changes[:4, 7] = True
@@ -294,8 +294,8 @@ def test_steps_at_which_another_triangle_is_seen_are_not_used():
     np.testing.assert_array_equal(estimated.causes, expected)
     assert np.isnan(estimated.values[:, 5]).all()
     assert np.isinf(estimated.bounds[:, [5, 6, 8]]).all()
-    units = scales(pipeline, columns)[:, None, None]
-    error = np.abs(estimated.values / units - exact(pipeline, columns, pipeline.rasterizer.pixels))
+    units = scales(pipeline.passes, columns)[:, None, None]
+    error = np.abs(estimated.values / units - exact(pipeline, columns, pipeline.passes.rasterizer.pixels))
     assert (error <= estimated.bounds / units)[:, 7].all()
     np.testing.assert_array_equal(np.isnan(estimated.central).all(axis=(0, 3)), changes)
 
@@ -310,7 +310,7 @@ def test_steps_are_as_large_as_the_parameter():
     columns = columns_of(pipeline.parameters, 2)
     expected = {"shader.shininess": 8.0} | dict.fromkeys([f"camera.position.{axis}" for axis in "xyz"], 400.0)
     expected["mesh.scale"] = 1.1
-    found = by_name(columns, scales(pipeline, columns))
+    found = by_name(columns, scales(pipeline.passes, columns))
     assert found == {column.name: expected.get(column.name, 1.0) for column in columns}
 
 

@@ -32,7 +32,7 @@ def assert_close(actual: tdr.JacobianImages, expected: tdr.JacobianImages, part:
 
 def rounding(pipeline: tdr.Pipeline) -> float:
     """What rounding may do to a derivative as a part of the largest; geometry is computed in float64 in every run."""
-    condition = reference.condition(reference.Scene.of(pipeline), pipeline.rasterizer.triangle_id_buffer).max()
+    condition = reference.condition(reference.Scene.of(pipeline), pipeline.passes.rasterizer.triangle_id_buffer).max()
     return max(1e-12, 30.0 * EPS * condition) if backend.precision() is Precision.f64 else 3e-6
 
 
@@ -118,7 +118,7 @@ def test_more_pixels_than_a_forward_band():
     pipeline = pipeline_of(mesh=tdr.TriangleMesh.sphere(1), num_lights=2, resolution=(181, 200))
     names = ["light.direction", "shader.shininess", "mesh.rotation", "camera.fov"]
     batched = tdr.compute_jacobian(pipeline, names)
-    covered = len(pipeline.rasterizer.pixels)
+    covered = len(pipeline.passes.rasterizer.pixels)
     assert covered > forward.BAND
     assert covered % forward.BAND != 0
     jacobian = tdr.compute_jacobian(pipeline, names, method="forward")
@@ -169,11 +169,11 @@ def test_some_pixels_alone_are_those_of_the_images(method, rng):
     """To the bit, but for finite differences: which step is best is decided by noise that is found at random."""
     pipeline = pipeline_of(num_lights=2)
     jacobian = tdr.compute_jacobian(pipeline, "all", method=method.value, cotangent="rgb")
-    covered = len(pipeline.rasterizer.pixels)
+    covered = len(pipeline.passes.rasterizer.pixels)
     for entries in (np.sort(rng.choice(covered, 9, replace=False)), rng.permutation(covered), np.array([], int)):
-        columns = compute_at(pipeline, pipeline.parameters, jacobian.cotangents, entries, method)
+        columns = compute_at(pipeline.passes, pipeline.parameters, jacobian.cotangents, entries, method)
         assert columns.shape == (len(jacobian.columns), len(entries), 3)
-        pixels = pipeline.rasterizer.pixels[entries]
+        pixels = pipeline.passes.rasterizer.pixels[entries]
         for column, values in zip(jacobian.columns, columns, strict=True):
             expected = jacobian.column(column).reshape(-1, 3)[pixels]
             if method is Method.finite_difference:
@@ -187,14 +187,15 @@ def test_some_pixels_alone_are_those_of_the_images(method, rng):
 def test_a_restricted_pipeline_leaves_the_original_as_it_is():
     pipeline = pipeline_of(num_lights=2)
     before = tdr.compute_jacobian(pipeline, "all", cotangent="rgb")
-    pixels, g_buffer = pipeline.rasterizer.pixels.copy(), [a.copy() for a in pipeline.interpolator.g_buffer]
-    compute_at(pipeline, pipeline.parameters, before.cotangents, np.array([7, 3]))
-    part = pipeline.restricted(np.array([7, 3]))
+    passes = pipeline.passes
+    pixels, g_buffer = passes.rasterizer.pixels.copy(), [a.copy() for a in passes.interpolator.g_buffer]
+    compute_at(pipeline.passes, pipeline.parameters, before.cotangents, np.array([7, 3]))
+    part = pipeline.passes.restricted(np.array([7, 3]))
     np.testing.assert_array_equal(part.rasterizer.pixels, pixels[[7, 3]])
     for mine, whole in zip(part.interpolator.g_buffer, g_buffer, strict=True):
         np.testing.assert_array_equal(mine, whole[[7, 3]])
-    np.testing.assert_array_equal(pipeline.rasterizer.pixels, pixels)
-    for now, earlier in zip(pipeline.interpolator.g_buffer, g_buffer, strict=True):
+    np.testing.assert_array_equal(pipeline.passes.rasterizer.pixels, pixels)
+    for now, earlier in zip(pipeline.passes.interpolator.g_buffer, g_buffer, strict=True):
         np.testing.assert_array_equal(now, earlier)
     np.testing.assert_array_equal(pipeline.output_buffer.values, before.image)
     part.render()

@@ -256,7 +256,7 @@ def test_a_pass_that_was_broken_off_changes_nothing(monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline.kernels, "write_common", broken_off)
+        patched.setattr(pipeline.passes.kernels, "write_common", broken_off)
         with pytest.raises(KeyboardInterrupt):
             tdr.compute_jacobian(pipeline, "all")
     assert_equal(tdr.compute_jacobian(pipeline, "all"), expected)
@@ -295,8 +295,8 @@ def test_bands_do_not_show(monkeypatch, names):
     pipeline.output_buffer.grad.fill(1.0)
     pipeline.backward(["light.direction"])
     gradient = pipeline.gradients["light.direction"].copy()
-    assert len(pipeline.rasterizer.pixels) % 7 != 0
-    monkeypatch.setattr("tdr.render.pipeline.BAND", 7)
+    assert len(pipeline.passes.rasterizer.pixels) % 7 != 0
+    monkeypatch.setattr("tdr.render.passes.BAND", 7)
     assert_equal(tdr.compute_jacobian(pipeline, names, cotangent="rgb"), expected)
     pipeline.output_buffer.grad.fill(1.0)
     pipeline.backward(["light.direction"])
@@ -305,7 +305,7 @@ def test_bands_do_not_show(monkeypatch, names):
 
 @pytest.mark.usefixtures("f64")
 def test_more_entries_than_kernels_can_number(monkeypatch):
-    monkeypatch.setattr("tdr.derivatives.jacobian._MOST_ENTRIES", 11 * 27 * 14)
+    monkeypatch.setattr("tdr.derivatives.entries._MOST_ENTRIES", 11 * 27 * 14)
     with pytest.raises(InputError, match=r"at most 4,158 at a time; got 7,128\. Ask for fewer pixels"):
         tdr.compute_jacobian(pipeline_of(num_lights=1), "all")
 
@@ -318,7 +318,7 @@ def test_more_pixels_than_a_band():
     shader = tdr.LambertianShader(diffuse=0.5)
     pipeline = tdr.Pipeline(wall, tdr.OrthographicCamera(), lights, shader, resolution=(513, 512))
     values = tdr.compute_jacobian(pipeline)["light.direction"].reshape(-1, 3)
-    assert len(pipeline.bands()) == 2
+    assert len(pipeline.passes.bands()) == 2
     # -3 * 0.5 * (n - (n.d) d), n = (0, 0, 1) and d = (1, -1, -1) / sqrt 3
     expected = np.broadcast_to([-0.5, 0.5, -1.0], values.shape)
     np.testing.assert_allclose(values, expected, rtol=0, atol=16 * np.finfo(backend.dtype()).eps)
@@ -333,7 +333,7 @@ def test_more_scenes_need_no_more_memory_and_no_compilation():
     def run(pipeline: tdr.Pipeline) -> None:
         tdr.compute_jacobian(pipeline, "all")
         pipeline.backward(["light.direction"])
-        pipeline.compute_g_buffer()
+        pipeline.passes.compute_g_buffer()
 
     run(pipeline_of())
     before = compiled()

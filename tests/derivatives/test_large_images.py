@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from command_line import SMALL, Command
 
-from tdr.reports import jacobian_pictures, run_files
-from tdr.reports.run_files import read_arrays
+from tdr.reports import jacobian_pictures
+from tdr.results.array_files import read_arrays
 
 OPTIONS = (
     "light=three_point",
@@ -111,5 +111,5 @@ def test_a_huge_rendering_is_shown_smaller_and_its_data_are_whole(command):
 def test_a_job_that_is_run_again_in_the_other_form_leaves_one(command):
     for limit, form in (("1kB", "npy"), ("1MB", "npz"), ("1kB", "npy")):
         command(*SMALL, f"jacobian.memory_limit={limit}", "tracking.enabled=false", "check=off")
-        assert (command.folder / "run" / run_files.ARRAYS).exists() == (form == "npz")
+        assert (command.folder / "run" / "jacobian.npz").exists() == (form == "npz")
         assert bool([*command.folder.glob("run/jacobian/*.npy")]) == (form == "npy")

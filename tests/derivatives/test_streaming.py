@@ -14,9 +14,9 @@ from tdr.config import JacobianConfig, Method
 from tdr.derivatives import streaming
 from tdr.derivatives.jacobian import differentiate
 from tdr.errors import InputError
-from tdr.reports import jacobian_pictures, run_files
+from tdr.reports import jacobian_pictures
 from tdr.reports.color_limit import color_limit
-from tdr.results.array_files import ArrayFiles
+from tdr.results.array_files import ArrayFiles, read_arrays, write_arrays
 from tdr.results.statistics import survey
 from tdr.timing import Stopwatch
 
@@ -36,7 +36,7 @@ def both(pipeline, folder, chosen, bands=None):
     """The Jacobian images as a whole, and in bands; the limit is that of one row a band unless it is given."""
     pipeline.forward()
     whole = differentiate(pipeline, chosen)
-    pipeline.find_visible()
+    pipeline.passes.find_visible()
     limit = chosen.memory_limit or least_limit(pipeline, chosen)
     seen = []
 
@@ -95,7 +95,7 @@ def test_finite_differences_agree_within_their_error(tmp_path):
 @pytest.mark.parametrize("factor", [1.0, 1.9, 5.0, 1e3])
 def test_with_any_limit(tmp_path, factor):
     pipeline = pipeline_of(resolution=(30, 20))
-    pipeline.find_visible()
+    pipeline.passes.find_visible()
     limit = int(factor * least_limit(pipeline, settings()))
     whole, streamed = both(pipeline, tmp_path, settings(limit))
     assert_same(whole, streamed)
@@ -104,13 +104,13 @@ def test_with_any_limit(tmp_path, factor):
 @pytest.mark.usefixtures("f64")
 def test_bands_are_as_large_as_the_limit_allows(tmp_path):
     pipeline = pipeline_of(resolution=(30, 20))
-    pipeline.find_visible()
+    pipeline.passes.find_visible()
     assert both(pipeline, tmp_path, settings(10**6), bands=1)
     least = least_limit(pipeline, settings())
     bands = streaming._Task(pipeline, settings(2 * least)).bands()
     assert 1 < len(bands) < rows_covered(differentiate(pipeline, settings()))
-    covered = [pixel for band in bands for pixel in range(band.entries.start, band.entries.stop)]
-    assert covered == [*range(len(pipeline.rasterizer.pixels))]
+    covered = [pixel for band in bands for pixel in range(band.subset.start, band.subset.stop)]
+    assert covered == [*range(len(pipeline.passes.rasterizer.pixels))]
 
 
 @pytest.mark.usefixtures("precision")
@@ -146,13 +146,13 @@ def test_the_next_rendering_leaves_what_was_handed_out_alone(tmp_path):
     np.testing.assert_array_equal(first.image, image)
     np.testing.assert_array_equal(first.triangle_id, triangle_id)
     pipeline.shader.settings.ambient = 0.9
-    pipeline.render()
+    pipeline.passes.render()
     assert (pipeline.output_buffer.values != second.image).any()
-    np.testing.assert_array_equal(pipeline.rasterizer.triangle_id_buffer, second.triangle_id)
+    np.testing.assert_array_equal(pipeline.passes.rasterizer.triangle_id_buffer, second.triangle_id)
 
 
 def visible(pipeline, limit="1MB"):
-    pipeline.find_visible()
+    pipeline.passes.find_visible()
     return pipeline, settings(limit)
 
 
@@ -190,14 +190,14 @@ def test_numbers_and_pictures_are_the_same(tmp_path):
 @pytest.mark.usefixtures("f64")
 def test_what_was_written_is_read_without_being_copied(tmp_path):
     whole, streamed = both(pipeline_of(), tmp_path, settings())
-    run_files.write_arrays(tmp_path, streamed)
+    write_arrays(tmp_path, streamed)
     assert not (tmp_path / "jacobian.npz").exists()
-    read = run_files.read_arrays(tmp_path)
+    read = read_arrays(tmp_path)
     assert isinstance(read.image, np.memmap)
     assert_same(whole, read)
     (tmp_path / "jacobian" / "camera.fov.npy").unlink()
     with pytest.raises(InputError, match=r"folder must hold the jacobian\.npz \(or jacobian/\*\.npy\)"):
-        run_files.read_arrays(tmp_path)
+        read_arrays(tmp_path)
 
 
 @pytest.mark.usefixtures("f64")

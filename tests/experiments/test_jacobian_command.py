@@ -12,7 +12,7 @@ import pytest
 from command_line import SMALL, Command
 
 import tdr
-from tdr.command.launch import ROOT
+from tdr.command.settings import ROOT
 from tdr.reports import jacobian_pictures
 
 

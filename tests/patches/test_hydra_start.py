@@ -2,6 +2,7 @@
 
 import contextlib
 
+import hydra
 import pytest
 from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -9,10 +10,17 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from tdr.command import launch
-from tdr.patches.hydra_start import SingleLoader
+from tdr.command.settings import CONF, register
+from tdr.patches import hydra_start
 
-launch.register()
+register()
+
+
+class SingleLoader(ConfigLoaderImpl):
+    """Hydra's own, changed."""
+
+
+hydra_start.change(SingleLoader)
 
 
 @contextlib.contextmanager
@@ -70,7 +78,7 @@ def compositions(monkeypatch):
     ids=" ".join,
 )
 def test_a_run_is_composed_once_and_as_hydra_does(overrides, compositions):
-    with loaders(launch.CONF) as (own, single):
+    with loaders(CONF) as (own, single):
         expected = compose_as_hydra_does(own, "jacobian", overrides)
         compositions.clear()
         assert compose_as_hydra_does(single, "jacobian", overrides) == expected
@@ -82,7 +90,7 @@ def test_a_run_is_composed_once_and_as_hydra_does(overrides, compositions):
 
 
 def test_the_mode_of_a_preset_is_known():
-    with loaders(launch.CONF) as (own, single):
+    with loaders(CONF) as (own, single):
         overrides = ["experiment=light_ring"]
         expected = compose_as_hydra_does(own, "jacobian", overrides)
         assert expected["hydra"]["mode"] is RunMode.MULTIRUN
@@ -100,9 +108,33 @@ def test_an_option_that_must_be_chosen_may_be_missing_in_a_sweep_only(tmp_path):
 
 
 def test_groups_have_the_same_options():
-    with loaders(launch.CONF) as (own, single):
+    with loaders(CONF) as (own, single):
         groups = own.list_groups("")
         assert {"light", "hydra"} <= set(groups)
         assert single.list_groups("") == groups
         for group in [*groups, "hydra/launcher"]:
             assert single.get_group_options(group) == own.get_group_options(group)
+
+
+def methods():
+    """Those of Hydra's loader that are changed."""
+    return ConfigLoaderImpl.load_configuration, ConfigLoaderImpl.get_group_options
+
+
+def test_hydra_is_changed_unless_the_switch_or_its_version_says_no(monkeypatch, capsys):
+    before = methods()
+    for method in before:
+        monkeypatch.setattr(ConfigLoaderImpl, method.__name__, method)  # put back at the end
+    with monkeypatch.context() as context:
+        context.setenv("TDR_PATCHES", "off")
+        hydra_start.install()
+        assert methods() == before
+        context.setenv("TDR_PATCHES", "on")
+        context.setattr(hydra, "__version__", "1.3.9")
+        hydra_start.install()
+        assert methods() == before
+    assert capsys.readouterr().err == (
+        "patch      tdr.patches.hydra_start steps aside: it was tried with Hydra 1.3.2 to 1.3.8, this is 1.3.9\n"
+    )
+    hydra_start.install()
+    assert [method.__wrapped__ for method in methods()] == [*before]

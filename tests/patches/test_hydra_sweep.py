@@ -3,15 +3,16 @@
 import copy
 import pickle
 
+import hydra
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict
 
-from tdr.command import launch
-from tdr.command.mistakes import explain
-from tdr.patches.hydra_sweep import SweepLoader
+from tdr.command.mistakes import message_of
+from tdr.command.settings import CONF, register, validate
+from tdr.patches.hydra_sweep import SweepLoader, loader_of_jobs
 
 SWEEPS = {
     "values": [["light.azimuth=0.5", "image.width=8"], ["light.azimuth=-3", "image.width=9"]],
@@ -34,8 +35,8 @@ SWEEPS = {
 
 @pytest.fixture(scope="module")
 def loader():
-    launch.register()
-    with initialize_config_dir(version_base="1.3", config_dir=launch.CONF):
+    register()
+    with initialize_config_dir(version_base="1.3", config_dir=CONF):
         yield GlobalHydra.instance().config_loader()
 
 
@@ -55,7 +56,7 @@ def test_a_job_is_what_hydra_composes(loader, jobs):
         expected, actual = loader.load_sweep_config(master, overrides), fast.load_sweep_config(master, overrides)
         assert OmegaConf.to_yaml(actual) == OmegaConf.to_yaml(expected)
         assert OmegaConf.is_struct(actual) == OmegaConf.is_struct(expected)
-        assert launch.check(task_of(actual)) == launch.check(task_of(expected))
+        assert validate(task_of(actual)) == validate(task_of(expected))
         # What becomes of one job changes no other.
         actual.image.width = 12345
         actual.hydra.job.num = 6
@@ -67,7 +68,7 @@ def test_a_value_of_the_wrong_type_is_refused_as_by_hydra(loader):
     fast.load_sweep_config(master, ["camera.fov=30"])
     with pytest.raises(Exception, match="wide") as caught:
         fast.load_sweep_config(master, ["camera.fov=wide"])
-    assert explain(caught.value) == "camera.fov must be a number; got 'wide'."
+    assert message_of(caught.value) == "camera.fov must be a number; got 'wide'."
 
 
 def test_a_process_keeps_the_loader_that_it_gets_with_each_job(loader):
@@ -81,3 +82,14 @@ def test_a_process_keeps_the_loader_that_it_gets_with_each_job(loader):
         expected = loader.load_sweep_config(master, overrides)
         assert OmegaConf.to_yaml(kept.load_sweep_config(master, overrides)) == OmegaConf.to_yaml(expected)
     assert pickle.loads(other) is not kept
+
+
+def test_hydra_composes_the_jobs_where_the_switch_or_its_version_says_so(loader, monkeypatch, capsys):
+    assert type(loader_of_jobs(loader)) is SweepLoader
+    monkeypatch.setattr(hydra, "__version__", "1.3.1")
+    assert loader_of_jobs(loader) is loader
+    monkeypatch.setenv("TDR_PATCHES", "off")
+    assert loader_of_jobs(loader) is loader
+    assert capsys.readouterr().err == (
+        "patch      tdr.patches.hydra_sweep steps aside: it was tried with Hydra 1.3.2 to 1.3.8, this is 1.3.1\n"
+    )

@@ -24,7 +24,7 @@ def rounding(pipeline: tdr.Pipeline) -> np.ndarray:
     About thirty roundings in the precision of the run, and as many of the geometry, in float64, times its condition
     number; both times the exponent of the highlight, which multiplies the relative error of its cosine.
     """
-    ids = pipeline.rasterizer.triangle_id_buffer
+    ids = pipeline.passes.rasterizer.triangle_id_buffer
     exponent = max(1.0, getattr(pipeline.shader.settings, "shininess", 1.0))
     bound = np.zeros((*ids.shape, 1))
     geometry = reference.condition(reference.Scene.of(pipeline), ids)
@@ -35,7 +35,7 @@ def rounding(pipeline: tdr.Pipeline) -> np.ndarray:
 def assert_as_reference(pipeline: tdr.Pipeline) -> None:
     image = render(pipeline)
     scene = reference.Scene.of(pipeline)
-    ids = pipeline.rasterizer.triangle_id_buffer
+    ids = pipeline.passes.rasterizer.triangle_id_buffer
     np.testing.assert_array_equal(ids, reference.find_visible(scene).triangle_id)
     assert (ids >= 0).sum() > 20
     assert image.dtype == backend.dtype()
@@ -64,8 +64,9 @@ def test_an_open_mesh_is_shaded_on_the_side_that_the_camera_sees(start):
     pipeline = pipeline_of("perspective", "lambertian", tdr.TriangleMesh(torus.vertices, torus.triangles[start::2]))
     assert_as_reference(pipeline)
     scene = reference.Scene.of(pipeline)
-    surface = reference.intersect(scene, pipeline.rasterizer.triangle_id_buffer)
-    corners = scene.corners_world()[pipeline.rasterizer.triangle_id_buffer[pipeline.rasterizer.triangle_id_buffer >= 0]]
+    ids = pipeline.passes.rasterizer.triangle_id_buffer
+    surface = reference.intersect(scene, ids)
+    corners = scene.corners_world()[ids[ids >= 0]]
     winding = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     facing = np.sum(winding * surface.to_eye, axis=1) > 0.0
     assert facing.any()
@@ -89,10 +90,10 @@ def test_a_sheet_looks_the_same_from_both_sides():
 def test_g_buffer(camera, shader):
     pipeline = pipeline_of(camera, shader)
     pipeline.forward()
-    images = pipeline.compute_g_buffer()
+    images = pipeline.passes.compute_g_buffer()
     scene = reference.Scene.of(pipeline)
     ids = images["triangle_id"]
-    np.testing.assert_array_equal(ids, pipeline.rasterizer.triangle_id_buffer)
+    np.testing.assert_array_equal(ids, pipeline.passes.rasterizer.triangle_id_buffer)
     surface = reference.intersect(scene, ids)
     expected = {
         "barycentrics": surface.barycentrics,
@@ -159,7 +160,7 @@ def test_the_frontal_sphere_is_its_own_mirror_image(resolution):
 @pytest.mark.parametrize(("camera", "shader"), BOTH)
 def test_turning_and_moving_everything_changes_nothing(camera, shader, rng):
     pipeline = pipeline_of(camera, shader)
-    image, ids = render(pipeline), pipeline.rasterizer.triangle_id_buffer.copy()
+    image, ids = render(pipeline), pipeline.passes.rasterizer.triangle_id_buffer.copy()
     for axis_angle, shift in rng.normal(size=(5, 2, 3)):
         turn = reference.rotation(axis_angle)
         other = pipeline_of(camera, shader)
@@ -172,7 +173,7 @@ def test_turning_and_moving_everything_changes_nothing(camera, shader, rng):
             other.light_array.set_light_direction(i, turn @ direction)
         # Coordinates become up to three times as large, and their rounding with them.
         assert (np.abs(render(other) - image) <= 3.0 * rounding(pipeline)).all()
-        np.testing.assert_array_equal(other.rasterizer.triangle_id_buffer, ids)
+        np.testing.assert_array_equal(other.passes.rasterizer.triangle_id_buffer, ids)
 
 
 # State
@@ -184,7 +185,7 @@ def test_the_background_is_black_also_after_the_mesh_has_moved():
     for x in (0.1, -0.5, 0.6, 50.0):
         pipeline.placement.translation = [x, 0.0, 0.0]
         image = render(pipeline)
-        background = pipeline.rasterizer.triangle_id_buffer < 0
+        background = pipeline.passes.rasterizer.triangle_id_buffer < 0
         assert background.any()
         assert (image[background] == 0.0).all()
         assert (image[~background] > 0.0).all()
@@ -247,6 +248,73 @@ def test_gradients_add_up_until_they_are_cleared():
 
 
 @pytest.mark.usefixtures("f64")
+def test_pipelines_with_one_light_array_share_its_settings_and_no_gradients():
+    lights = tdr.DirectionalLightArray(direction=[[1, -1, -1], [0, 0, -1]])
+    one, other = (tdr.Pipeline(tdr.TriangleMesh.sphere(n), light_array=lights, resolution=(9, 9)) for n in (1, 2))
+    gradients = []
+    for pipeline in (one, other):
+        pipeline.forward()
+        pipeline.output_buffer.grad.fill(1.0)
+        pipeline.backward()
+        gradients.append({name: gradient.copy() for name, gradient in pipeline.gradients.items()})
+    assert (gradients[0]["light.direction"] != gradients[1]["light.direction"]).any()
+    for pipeline, expected in zip((one, other), gradients, strict=True):
+        assert all((pipeline.gradients[name] == expected[name]).all() for name in expected)
+        assert pipeline.light_array.light_directions.grad[1].x == expected["light.direction"][1, 0]
+        assert pipeline.light_array.light_colors.grad[0].z == expected["light.color"][0, 2]
+    other.forward()
+    assert (one.gradients["light.direction"] == gradients[0]["light.direction"]).all()
+    assert not other.gradients["light.direction"].any()
+    lights.set_light_direction(0, [0, -1, 0])
+    one.light_array.set_light_color(1, [3, 2, 1])
+    for array in (lights, one.light_array, other.light_array):
+        np.testing.assert_array_equal(array.directions()[0], [0, -1, 0])
+        np.testing.assert_array_equal(array.colors()[1], [3, 2, 1])
+
+
+@pytest.mark.usefixtures("f64")
+def test_a_light_array_of_several_pipelines_does_not_say_whose_gradient_it_has():
+    lights = tdr.DirectionalLightArray()
+    assert lights.light_directions.grad[0].x == 0.0, "no pipeline has added anything"
+    pipelines = [tdr.Pipeline(tdr.TriangleMesh.sphere(1), light_array=lights, resolution=(4, 4)) for _ in range(2)]
+    with pytest.raises(InputError, match=r"an array that 2 pipelines have\. Read it of pipeline\.light_array"):
+        _ = lights.light_directions
+    pipelines.pop()
+    pipelines[0].gradients["light.direction"][0] = [1.0, 2.0, 3.0]
+    assert lights.light_directions.grad[0].y == 2.0
+
+
+@pytest.mark.usefixtures("f64")
+def test_parts_may_be_exchanged_for_others_with_the_same_parameters():
+    pipeline = pipeline_of(num_lights=2)
+    fresh = pipeline_of("perspective", "blinn_phong", num_lights=2)
+    fresh.camera.settings.fov, fresh.shader.settings.diffuse, fresh.placement.scale = 50.0, 0.3, 1.2
+    fresh.light_array.set_light_direction(1, [0, -1, -1])
+    for name in ("camera", "light_array", "shader", "placement"):
+        setattr(pipeline, name, getattr(fresh, name))
+    np.testing.assert_array_equal(render(pipeline), render(fresh))
+    pipeline.output_buffer.grad.fill(1.0)
+    pipeline.backward()
+    assert pipeline.light_array.light_directions.grad[1].y == pipeline.gradients["light.direction"][1, 1] != 0.0
+    assert not fresh.gradients["light.direction"].any()
+    for name, part in (
+        ("camera", tdr.OrthographicCamera()),
+        ("light_array", tdr.DirectionalLightArray()),
+        ("shader", tdr.LambertianShader()),
+    ):
+        with pytest.raises(InputError, match=rf"pipeline\.{name} must have .* another {type(part).__name__}"):
+            setattr(pipeline, name, part)
+    with pytest.raises(AttributeError, match="mesh"):
+        pipeline.mesh = tdr.TriangleMesh.cube()
+
+
+def test_what_a_pipeline_shows():
+    names = {name for name in dir(tdr.Pipeline) if not name.startswith("_")}
+    parts = {"mesh", "camera", "light_array", "shader", "placement", "resolution", "parameters", "output_buffer"}
+    assert names == parts | {"from_config", "forward", "backward", "clear_gradients"}
+
+
+@pytest.mark.usefixtures("f64")
 def test_nothing_is_pulled_back_before_it_was_rendered():
     pipeline = pipeline_of(resolution=(1, 1))
     pipeline.output_buffer.grad.fill(1.0)
@@ -288,18 +356,19 @@ def test_a_pipeline_ends_with_its_taichi(restart):
     symmetric = tdr.Pipeline(tdr.TriangleMesh.sphere(2), resolution=(33, 33))  # many pixel centres on edges
     ids = []
     for pipeline in (*old, symmetric):
-        pipeline.find_visible()
-        ids.append(pipeline.rasterizer.triangle_id_buffer.copy())
+        pipeline.passes.find_visible()
+        ids.append(pipeline.passes.rasterizer.triangle_id_buffer.copy())
     restart()
-    for use in (old[0].forward, old[0].render, old[0].backward, old[0].find_visible, old[0].compute_g_buffer):
+    first, passes = old[0], old[0].passes
+    for use in (first.forward, first.backward, passes.find_visible, passes.render, passes.compute_g_buffer):
         with pytest.raises(InputError, match=r"pipeline must be used in the Taichi that it was made in; .* again"):
             use()
     for pipeline, expected in zip((*old, symmetric), ids, strict=True):
         again = tdr.Pipeline(
             pipeline.mesh, pipeline.camera, placement=pipeline.placement, resolution=pipeline.resolution
         )
-        again.find_visible()
-        np.testing.assert_array_equal(again.rasterizer.triangle_id_buffer, expected)
+        again.passes.find_visible()
+        np.testing.assert_array_equal(again.passes.rasterizer.triangle_id_buffer, expected)
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from tdr.reports.check_words import (
     both_values,
     check_json,
     check_metrics,
-    describe,
-    summary_lines,
+    page_text,
+    terminal_lines,
 )
-from tdr.results.check_result import DirectionCheck, Entry, Place, Verdict
+from tdr.results.check_result import ComparedEntry, DirectionCheck, Place, Verdict
 
 FINDING = "The entries are 2.000 times the references. Usual causes: a gradient is not cleared between two passes."
 LONG = "word " * 60
@@ -33,13 +33,13 @@ class TestEntries:
         ],
     )
     def test_values_that_differ_are_written_differently(self, value, reference, text):
-        assert both_values(Entry(0, 0, None, value, reference, 1)) == text
+        assert both_values(ComparedEntry(0, 0, None, value, reference, 1)) == text
 
 
 class TestSummary:
     def test_a_passed_quick_check(self):
         result = check_result([column_check(), column_check("camera.fov", 0.5, 0.5000005)])
-        lines = summary_lines(result)
+        lines = terminal_lines(result)
         assert lines[0].startswith(
             "check      passed   quick: 2 columns at 512 pixels and a random direction at 16,384; "
         )
@@ -50,7 +50,7 @@ class TestSummary:
 
     def test_each_failed_column_has_its_worst_entry_and_findings(self):
         failed = column_check("shader.diffuse", 1.0, 0.5, findings=(FINDING,), out_of_tolerance=1234)
-        lines = summary_lines(check_result([column_check(), failed]))
+        lines = terminal_lines(check_result([column_check(), failed]))
         assert lines[0].startswith("check      FAILED   quick: 2 columns at 512 pixels")
         assert "1 column failed" in lines[0]
         at = lines.index(
@@ -65,18 +65,18 @@ class TestSummary:
             column_check("shader.ambient", math.nan, 0.6, verdict=Verdict.failed, max_error=math.inf),
             column_check("shader.specular", 0.5, 0.7),
         ]
-        text = "\n".join(summary_lines(check_result(checks)))
+        text = "\n".join(terminal_lines(check_result(checks)))
         names = ("shader.ambient  ", "shader.specular  ", "shader.diffuse  ")
         assert sorted(names, key=text.index) == list(names)
 
     def test_the_channel_is_named(self):
-        worst = Entry(3, 5, 2, 1.0, 0.5, 1e-6)
-        lines = summary_lines(check_result([column_check(worst=worst, verdict=Verdict.failed)]))
+        worst = ComparedEntry(3, 5, 2, 1.0, 0.5, 1e-6)
+        lines = terminal_lines(check_result([column_check(worst=worst, verdict=Verdict.failed)]))
         assert any("mesh.rotation.x  row 3, column 5, B: 1, reference 0.5" in line for line in lines)
 
     def test_findings_of_passed_columns_are_shared(self):
         names = [column.name for column in every_column()[:6]]
-        lines = summary_lines(
+        lines = terminal_lines(
             check_result([column_check(name, findings=("Nothing depends on it.",)) for name in names])
         )
         text = " ".join(line.strip() for line in lines)
@@ -87,7 +87,7 @@ class TestSummary:
         names = [column.name for column in every_column()[:8]]
         checks = [column_check(name, 0.5, 0.6, findings=(FINDING,)) for name in names]
         checks[0] = column_check(names[0], 0.5, 0.6, findings=("This one alone. Usual causes: unknown.",))
-        lines = summary_lines(check_result(checks))
+        lines = terminal_lines(check_result(checks))
         text = " ".join(line.strip() for line in lines)
         assert text.count("The entries are 2.000 times") == 1
         assert f"{', '.join(names[1:5])} and 3 more: The entries are 2.000 times the references." in text
@@ -102,31 +102,31 @@ class TestSummary:
             column_check(name, verdict=Verdict.not_comparable, places={Place.undefined: 57 + i})
             for i, name in enumerate(names)
         ]
-        lines = summary_lines(check_result(checks, verdict=Verdict.not_comparable))
+        lines = terminal_lines(check_result(checks, verdict=Verdict.not_comparable))
         why = "not comparable: 0 compared, 57 to 59 excluded, most of them: image not finite"
         assert f"{', '.join(names)} {why}" in " ".join(" ".join(lines).split())
 
     def test_what_could_not_be_compared_says_why(self):
         places = {Place.boundary: 3, Place.light_edge: 2, Place.undefined: 40}
         check = column_check(verdict=Verdict.not_comparable, places=places)
-        lines = summary_lines(check_result([check], verdict=Verdict.not_comparable))
+        lines = terminal_lines(check_result([check], verdict=Verdict.not_comparable))
         assert lines[0].startswith("check      NOT COMPARABLE quick: 1 column at ")
         why = "not comparable: 3 compared, 42 excluded, most of them: image not finite"
         assert f"             mesh.rotation.x  {why}" in lines
 
     def test_the_random_direction_is_mentioned_where_it_disagrees(self):
         direction = DirectionCheck(1.25, 1.5, 1e-6, 100, 7)
-        text = "\n".join(summary_lines(check_result([column_check()], direction=direction)))
+        text = "\n".join(terminal_lines(check_result([column_check()], direction=direction)))
         assert "<w, Jv> is 1.25 and <J^T w, v> is 1.5 (allowed 1e-06); 7 of Jv out of tolerance" in text
-        assert "<w, Jv>" not in "\n".join(summary_lines(check_result([column_check()])))
+        assert "<w, Jv>" not in "\n".join(terminal_lines(check_result([column_check()])))
         for changes in ({"tangent": math.nan}, {"out_of_tolerance": 1}):
             wrong = replace(DirectionCheck(1.25, 1.25, 1e-6, 100, 0), **changes)
-            assert "<w, Jv>" in "\n".join(summary_lines(check_result([column_check()], direction=wrong)))
+            assert "<w, Jv>" in "\n".join(terminal_lines(check_result([column_check()], direction=wrong)))
 
     def test_a_full_check_has_a_line_for_every_column(self):
         checks = [column_check(column.name, scale=1.0) for column in every_column(lights=2)]
         checks[3] = column_check(checks[3].column.name, 0.5, 0.6, scale=1.0)
-        lines = summary_lines(check_result(checks, mode="full", direction=None, sampled=1246))
+        lines = terminal_lines(check_result(checks, mode="full", direction=None, sampled=1246))
         assert "random direction" not in lines[0]
         assert "full: 33 columns at 1,246 pixels; 1 column failed; " in lines[0]
         for check in checks:
@@ -142,17 +142,17 @@ class TestSummary:
             result = check_result(
                 [failed, passed], mode=mode, findings=(LONG,), direction=DirectionCheck(1, 2, 1, 1, 1)
             )
-            lines = summary_lines(result)
+            lines = terminal_lines(result)
             assert max(map(len, lines)) <= 110
             assert sum("word" in line for line in lines) > 6
 
     def test_nothing_at_all(self):
         result = check_result([], [[0]], verdict=Verdict.not_comparable, mode="full", sampled=0, direction=None)
-        assert summary_lines(result)[0] == "check      NOT COMPARABLE full: 0 columns at 0 pixels"
+        assert terminal_lines(result)[0] == "check      NOT COMPARABLE full: 0 columns at 0 pixels"
 
     def test_a_column_of_zeros_has_no_relative_error(self):
         check = column_check(value=0.0, reference=0.5, scale=1.0)
-        text = " ".join(summary_lines(check_result([replace(check, scale=0.0, max_error=math.inf)])))
+        text = " ".join(terminal_lines(check_result([replace(check, scale=0.0, max_error=math.inf)])))
         assert "farthest beyond its limit: 0.5 (allowed 1e-06), mesh.rotation.x" in " ".join(text.split())
 
 
@@ -161,7 +161,7 @@ class TestDescription:
         return [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ")]
 
     def test_verdict_subject_and_numbers(self):
-        text = describe(check_result([column_check(value=0.5, reference=0.6)]))
+        text = page_text(check_result([column_check(value=0.5, reference=0.6)]))
         assert text.startswith("**Check failed.** Quick: 1 column at 512 pixels and a random direction at 16,384. ")
         assert "`batched` in f32 with central differences in f64" in text
         header, row = self.rows(text)
@@ -174,7 +174,7 @@ class TestDescription:
         columns = every_column(lights=10)
         checks = [column_check(column.name, 0.5, 0.5 + i * 1e-9) for i, column in enumerate(columns)]
         checks[0] = column_check(columns[0].name, 0.5, 0.6)
-        text = describe(check_result(checks))
+        text = page_text(check_result(checks))
         names = [row[0].strip() for row in self.rows(text)[1:]]
         assert names == [columns[0].name, *(column.name for column in columns[:-30:-1])]
         assert f"The 30 worst of {len(columns)} columns; {len(columns) - 30} are left out." in text
@@ -182,7 +182,7 @@ class TestDescription:
     def test_findings_are_listed_and_cut(self):
         columns = every_column()[:25]
         checks = [column_check(c.name, findings=(f"Finding {'i' * i}.",)) for i, c in enumerate(columns, 1)]
-        text = describe(check_result(checks, findings=("Two runs differ.",), direction=DirectionCheck(1, 2, 0, 1, 1)))
+        text = page_text(check_result(checks, findings=("Two runs differ.",), direction=DirectionCheck(1, 2, 0, 1, 1)))
         items = [line for line in text.splitlines() if line.startswith("- ")]
         assert items[0] == "- Two runs differ."
         assert items[1].startswith("- random direction: ")
@@ -191,7 +191,7 @@ class TestDescription:
         assert items[-1] == "- 7 more in `check.json`"
 
     def test_what_is_wrong_comes_before_the_table(self):
-        text = describe(check_result([column_check(value=0.5, reference=0.6, findings=(FINDING,))]))
+        text = page_text(check_result([column_check(value=0.5, reference=0.6, findings=(FINDING,))]))
         parts = [
             "**Check failed.**",
             "The entries are",
@@ -202,12 +202,12 @@ class TestDescription:
         ]
         assert sorted(parts, key=text.index) == parts
         assert "![check/error.png](check/error.png)" in text.splitlines()
-        assert "![" not in describe(check_result([column_check()]))
+        assert "![" not in page_text(check_result([column_check()]))
 
     def test_columns_share_what_is_said_of_them(self):
         names = [column.name for column in every_column()[:8]]
         checks = [column_check(name, 0.5, 0.6, findings=(FINDING,)) for name in names]
-        text = describe(check_result(checks))
+        text = page_text(check_result(checks))
         assert text.count("The entries are") == text.count("a gradient is not cleared") == 1
         assert text.count("reference 0.6") == 6
         assert "- 2 more columns failed" in text.splitlines()

@@ -3,8 +3,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sweep_folders import constant
+from synthetic import RGB, every_parameter
 
-from tdr.results.array_files import ArrayFiles, ArrayWriter
+from tdr.errors import InputError
+from tdr.results.array_files import ArrayFiles, ArrayWriter, read_arrays, write_arrays
 
 
 def write(path, shape, dtype, *pieces):
@@ -64,3 +67,35 @@ def test_a_file_that_is_not_whole_is_an_error(tmp_path, damage):
         (tmp_path / "a.npy").unlink()
     with pytest.raises((OSError, ValueError)):
         ArrayFiles(tmp_path, ["a"])
+
+
+class TestReadingBack:
+    @pytest.mark.parametrize("lights", [1, 2])
+    def test_what_was_written_is_read(self, tmp_path, lights):
+        written = every_parameter(lights=lights, cotangents=RGB)
+        write_arrays(tmp_path, written)
+        read = read_arrays(tmp_path)
+        assert (read.parameters, read.num_lights) == (written.parameters, lights)
+        assert (read.method, read.precision) == (written.method, written.precision)
+        assert [c.name for c in read.columns] == [c.name for c in written.columns]
+        np.testing.assert_array_equal(read.cotangents, written.cotangents)
+        for name, array in written.arrays().items():
+            np.testing.assert_array_equal(read.arrays()[name], array)
+
+    @pytest.mark.parametrize("damage", ["no arrays", "no description", "not an archive", "other shape", "cut off"])
+    def test_what_is_no_runs_folder_is_an_error(self, tmp_path, damage):
+        write_arrays(tmp_path, constant(1))
+        arrays, description = tmp_path / "jacobian.npz", tmp_path / "jacobian.json"
+        if damage == "no arrays":
+            arrays.unlink()
+        elif damage == "no description":
+            description.unlink()
+        elif damage == "not an archive":
+            arrays.write_text("PK")
+        elif damage == "cut off":
+            arrays.write_bytes(arrays.read_bytes()[:-100])
+        else:
+            description.write_text(description.read_text().replace('"num_lights": 1', '"num_lights": 2'))
+            np.savez(arrays, image=np.zeros((6, 8, 3)), triangle_id=np.zeros((6, 8), int), **{"shader.diffuse": [1]})
+        with pytest.raises(InputError, match=r"folder must hold the jacobian\.npz .* and jacobian\.json of a run; got"):
+            read_arrays(tmp_path)

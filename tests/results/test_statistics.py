@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from synthetic import every_parameter, jacobian_images, one_column
 
-from tdr.results.statistics import Entry, survey
+from tdr.results.statistics import LargestEntry, count_clipped, count_not_finite, survey
 
 
 def statistics(images, name="shader.diffuse"):
@@ -89,9 +89,9 @@ class TestLargestEntries:
         entries[0, 1, 0, 0], entries[1, 2, 0, 1], entries[1, 0, 0, 2] = 1, -7, 3
         entries[0, 0, 0, 2] = -2
         assert survey(jacobian_images({"mesh.rotation": entries})).largest == [
-            Entry("mesh.rotation.y", 1, 2, None, -7),
-            Entry("mesh.rotation.z", 1, 0, None, 3),
-            Entry("mesh.rotation.x", 0, 1, None, 1),
+            LargestEntry("mesh.rotation.y", 1, 2, None, -7),
+            LargestEntry("mesh.rotation.z", 1, 0, None, 3),
+            LargestEntry("mesh.rotation.x", 0, 1, None, 1),
         ]
 
     def test_every_column_has_one(self):
@@ -100,8 +100,24 @@ class TestLargestEntries:
     def test_the_channel_is_named_where_there_are_three(self):
         entries = np.zeros((2, 2, 3))
         entries[1, 0, 2] = 5
-        assert survey(one_column(entries)).largest == [Entry("shader.diffuse", 1, 0, 2, 5)]
+        assert survey(one_column(entries)).largest == [LargestEntry("shader.diffuse", 1, 0, 2, 5)]
 
     def test_entries_that_are_not_finite_are_left_out(self):
-        assert survey(one_column([[math.inf, -2, math.nan]])).largest == [Entry("shader.diffuse", 0, 1, None, -2)]
+        assert survey(one_column([[math.inf, -2, math.nan]])).largest == [
+            LargestEntry("shader.diffuse", 0, 1, None, -2)
+        ]
         assert survey(one_column([[math.nan]])).largest == []
+
+
+def test_components_that_srgb_cannot_encode_are_counted():
+    linear = np.array([[[-0.5, 1.5, math.nan], [math.inf, 0, 1]]])
+    assert count_clipped(linear) == 4
+    assert count_not_finite(linear) == 2
+
+
+def test_metrics_are_the_statistics_and_what_is_not_finite_is_counted_over_all_columns():
+    values = {"shader.diffuse": np.array([[[math.nan], [1]]]), "shader.specular": np.array([[[math.inf], [2]]])}
+    surveyed = survey(jacobian_images(values))
+    assert surveyed.nonfinite == 2
+    assert surveyed.metrics()["jacobian/shader.diffuse/max_abs"] == 1
+    assert len(surveyed.metrics()) == len(surveyed.statistics)

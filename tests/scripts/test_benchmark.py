@@ -8,10 +8,10 @@ import pytest
 
 import benchmark
 import tdr
-from benchmark_plain import PlainRasterizer
-from benchmark_process import STAGES, interleave, measure_case
-from benchmark_results import Case, CaseResult, Figure, StageResult, bytes_moved, changes, noise, spread
-from benchmark_scenes import build_pipeline, primary_rays
+from benchmarks.plain import PlainRasterizer
+from benchmarks.process import STAGES, interleave, measure_case
+from benchmarks.results import Case, CaseResult, Figure, StageResult, bytes_moved, changes, noise, spread
+from benchmarks.scenes import build_pipeline, primary_rays
 
 
 def figure(*values, target=1.0, sign="<="):
@@ -139,8 +139,8 @@ def test_timers_take_turns():
 @pytest.mark.parametrize(("scene", "triangles"), [("layers", 2), ("layers", 100), ("fan", 2000)])
 def test_hard_scenes_cover_the_screen(scene, triangles):
     pipeline = build_pipeline(Case(resolution=(48, 48), scene=scene, triangles=triangles))
-    pipeline.find_visible()
-    ids = pipeline.rasterizer.triangle_id_buffer
+    pipeline.passes.find_visible()
+    ids = pipeline.passes.rasterizer.triangle_id_buffer
     assert pipeline.mesh.num_triangles == triangles
     assert ids.min() >= 0
     if scene == "layers":
@@ -150,22 +150,22 @@ def test_hard_scenes_cover_the_screen(scene, triangles):
 @pytest.mark.usefixtures("precision")
 def test_the_plain_rasterizer_sees_the_same_triangles():
     pipeline = build_pipeline(Case(resolution=(64, 96), triangles=1280))
-    pipeline.find_visible()
+    pipeline.passes.find_visible()
     plain = PlainRasterizer(pipeline)
     plain.forward()
     # It has no fill rule and computes in float32, so centres on an edge may fall to either side.
-    assert (plain.triangle_id != pipeline.rasterizer.triangle_id_buffer).mean() < 0.01
+    assert (plain.triangle_id != pipeline.passes.rasterizer.triangle_id_buffer).mean() < 0.01
 
 
 def test_rays_go_through_the_centres_of_pixels():
     camera = tdr.PerspectiveCamera(position=[1.0, 2.0, 3.0], look_at=[0.0, 0.0, 0.0], fov=50.0)
     pipeline = tdr.Pipeline(tdr.TriangleMesh.sphere(3), camera=camera, resolution=(32, 48))
-    pipeline.find_visible()
+    pipeline.passes.find_visible()
     origins, rays = (values.astype(np.float64) for values in primary_rays(pipeline))
     # A ray meets the unit sphere where it comes closer than 1 to the origin.
     along = -np.einsum("ij,ij->i", origins, rays) / np.einsum("ij,ij->i", rays, rays)
     distance = np.linalg.norm(origins + along[:, None] * rays, axis=1).reshape(32, 48)
-    seen = pipeline.rasterizer.triangle_id_buffer >= 0
+    seen = pipeline.passes.rasterizer.triangle_id_buffer >= 0
     # The polyhedron lies between the spheres of radius 0.99 and 1.
     assert seen[distance < 0.99].all()
     assert not seen[distance > 1.0].any()

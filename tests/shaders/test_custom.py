@@ -16,7 +16,9 @@ from tdr.config import Config, CustomShaderConfig
 from tdr.derivatives.jacobian import compile_kernels
 from tdr.errors import InputError
 from tdr.render.pipeline import Pipeline
-from tdr.shaders.built_in import BlinnPhongShader, explained
+from tdr.render.values import SceneValues
+from tdr.shaders.built_in import BlinnPhongShader
+from tdr.shaders.custom import explained
 
 HEADER = "import taichi as ti\nimport taichi.math as tm\n\n"
 
@@ -69,7 +71,7 @@ def test_constants_are_given_changed_and_checked_like_those_of_a_built_in_shader
     write(shader_file("return constants.gain * light.color", parameters='{"gain": 0.5, "unused": 1}'))
     shader = tdr.CustomShader("my_shader.py", gain=2)
     pipeline = pipeline_with(shader)
-    assert dict(zip([p.name for p in pipeline.parameters], pipeline.values()[0], strict=False))["shader.unused"] == 1.0
+    assert (SceneValues.of(pipeline.passes.scene)["shader.unused"] == 1.0).all()
     pipeline.forward()
     first = pipeline.output_buffer.to_numpy()
     shader.settings.gain = 1.0
@@ -100,7 +102,7 @@ def test_a_static_loop_of_many_trips_is_no_reason_to_warn(write, recwarn):
     pipeline = pipeline_with(tdr.CustomShader("my_shader.py"))
     pipeline.forward()
     assert not recwarn.list
-    covered = pipeline.rasterizer.triangle_id_buffer >= 0
+    covered = pipeline.passes.rasterizer.triangle_id_buffer >= 0
     np.testing.assert_allclose(
         pipeline.output_buffer.values[covered], [20 * np.sum(scenes.COLORS[:2], 0)] * covered.sum()
     )
@@ -118,7 +120,7 @@ def test_one_class_for_each_content_of_a_file(write):
     changed = pipeline_with(tdr.CustomShader("my_shader.py"))
     changed.forward()
     pipeline.forward()
-    covered = pipeline.rasterizer.triangle_id_buffer >= 0
+    covered = pipeline.passes.rasterizer.triangle_id_buffer >= 0
     color = np.array(scenes.COLORS[:2])
     # What was made before keeps its formula, though it is compiled only now.
     np.testing.assert_allclose(pipeline.output_buffer.values[covered], [0.5 * color.sum(0)] * covered.sum())

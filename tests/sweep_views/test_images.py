@@ -5,10 +5,10 @@ import pytest
 from sweep_folders import constant, leave_run
 from synthetic import RGB, column, every_parameter, jacobian_images, one_column
 
-from tdr.errors import InputError
-from tdr.reports import jacobian_pictures, run_files
+from tdr.reports import jacobian_pictures
 from tdr.reports.color_limit import color_limit
 from tdr.reports.drawing import BACKGROUND, NOT_FINITE
+from tdr.results.array_files import read_arrays
 from tdr.sweep_views.images import Derivative, SweepImages, choose_evenly, first_groups, group
 from tdr.sweep_views.swept import Swept
 
@@ -19,39 +19,7 @@ def collect(tmp_path, *runs, key="a"):
         leave_run(tmp_path / str(i), {key: str(i)}, images, status="FAILED" if images is None else "FINISHED")
         for i, images in enumerate(runs)
     ]
-    return SweepImages.collect(Swept.of([key], left), run_files.read_arrays)
-
-
-class TestReadingBack:
-    @pytest.mark.parametrize("lights", [1, 2])
-    def test_what_was_written_is_read(self, tmp_path, lights):
-        written = every_parameter(lights=lights, cotangents=RGB)
-        run_files.write_arrays(tmp_path, written)
-        read = run_files.read_arrays(tmp_path)
-        assert (read.parameters, read.num_lights) == (written.parameters, lights)
-        assert (read.method, read.precision) == (written.method, written.precision)
-        assert [c.name for c in read.columns] == [c.name for c in written.columns]
-        np.testing.assert_array_equal(read.cotangents, written.cotangents)
-        for name, array in written.arrays().items():
-            np.testing.assert_array_equal(read.arrays()[name], array)
-
-    @pytest.mark.parametrize("damage", ["no arrays", "no description", "not an archive", "other shape", "cut off"])
-    def test_what_is_no_runs_folder_is_an_error(self, tmp_path, damage):
-        run_files.write_arrays(tmp_path, constant(1))
-        arrays, description = tmp_path / "jacobian.npz", tmp_path / "jacobian.json"
-        if damage == "no arrays":
-            arrays.unlink()
-        elif damage == "no description":
-            description.unlink()
-        elif damage == "not an archive":
-            arrays.write_text("PK")
-        elif damage == "cut off":
-            arrays.write_bytes(arrays.read_bytes()[:-100])
-        else:
-            description.write_text(description.read_text().replace('"num_lights": 1', '"num_lights": 2'))
-            np.savez(arrays, image=np.zeros((6, 8, 3)), triangle_id=np.zeros((6, 8), int), **{"shader.diffuse": [1]})
-        with pytest.raises(InputError, match=r"folder must hold the jacobian\.npz .* and jacobian\.json of a run; got"):
-            run_files.read_arrays(tmp_path)
+    return SweepImages.collect(Swept.of([key], left), read_arrays)
 
 
 class TestSamples:
@@ -132,7 +100,7 @@ class TestRunsThatDiffer:
     def test_no_run_is_dropped(self, tmp_path):
         images = collect(tmp_path, constant(1), None, constant(1))
         (tmp_path / "2" / "jacobian.npz").write_text("")
-        images = SweepImages.collect(images.swept, run_files.read_arrays)
+        images = SweepImages.collect(images.swept, read_arrays)
         assert [run.absent for run in images.runs] == ["", "failed", "unreadable"]
         assert "jacobian.npz" in images.runs[2].problem
 

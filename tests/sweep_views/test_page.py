@@ -8,8 +8,9 @@ import pytest
 from sweep_folders import constant, leave_run
 from synthetic import RGB, jacobian_images, one_column
 
-from tdr.reports import jacobian_pictures, run_files
+from tdr.reports import jacobian_pictures
 from tdr.reports.drawing import ColorScale
+from tdr.results.array_files import read_arrays
 from tdr.sweep_views.images import SweepImages
 from tdr.sweep_views.page import sweep_page
 from tdr.sweep_views.swept import Swept, SweptRun
@@ -23,7 +24,7 @@ def make_page(folder, *runs, keys=("a",)):
         error = {} if images else {"error": "mesh.path must be a file; got <b>x</b>."}
         left.append(leave_run(folder / str(i), values, images, status="FINISHED" if images else "FAILED", **error))
     page = folder / "sweep.html"
-    page.write_text(sweep_page(SweepImages.collect(Swept.of(keys, left), run_files.read_arrays)), encoding="utf-8")
+    page.write_text(sweep_page(SweepImages.collect(Swept.of(keys, left), read_arrays)), encoding="utf-8")
     return page
 
 
@@ -40,7 +41,7 @@ class TestSize:
         noise = np.random.default_rng(0).standard_normal((256, 256, 1, 3))
         run = leave_run(tmp_path / "a", {"a": "0"}, jacobian_images({"mesh.albedo": noise}))
         runs = [SweptRun("run", {"a": str(i)}, run.folder) for i in range(80)]
-        page = sweep_page(SweepImages.collect(Swept.of(["a"], runs), run_files.read_arrays))
+        page = sweep_page(SweepImages.collect(Swept.of(["a"], runs), read_arrays))
         assert 1e6 < len(page) < 15.2e6
         assert re.search(r"One of every (2 x 2|3 x 3|4 x 4) pixels is shown", page)
 

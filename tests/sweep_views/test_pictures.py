@@ -1,33 +1,20 @@
 """What a sweep looks like: contact sheet, grid and film."""
 
 import itertools
-import subprocess
 
-import imageio_ffmpeg
 import numpy as np
 import pytest
-from PIL import Image
-from sweep_folders import constant, leave_run
+from sweep_folders import constant, leave_run, sweep
 from synthetic import every_parameter, jacobian_images
 
-from tdr.reports import run_files
 from tdr.reports.drawing import ColorScale
-from tdr.sweep_views.files import write_sweep
+from tdr.results.array_files import read_arrays
 from tdr.sweep_views.film import Film, frames_a_second
 from tdr.sweep_views.images import SweepImages
 from tdr.sweep_views.sheet import EMPTY, contact_sheet, grid_sheet
 from tdr.sweep_views.swept import Swept, SweptRun
 
 INK, WHITE = (34, 34, 34), (255, 255, 255)
-
-
-def sweep(tmp_path, *runs, keys=("shader.shininess",)):
-    """The images of a sweep whose runs are pairs of values and Jacobian images, None for one that failed."""
-    left = []
-    for i, (values, images) in enumerate(runs):
-        values = dict(zip(keys, values, strict=True))
-        left.append(leave_run(tmp_path / str(i), values, images, status="FINISHED" if images else "FAILED"))
-    return SweepImages.collect(Swept.of(keys, left), run_files.read_arrays)
 
 
 def panels(picture):
@@ -77,14 +64,14 @@ class TestContactSheet:
     def test_a_failed_check_and_what_is_not_finite_are_marked(self, tmp_path, written):
         run = leave_run(tmp_path / "a", {"a": "1"}, constant(1), check="failed")
         other = leave_run(tmp_path / "b", {"a": "2"}, constant(np.nan), check="passed")
-        contact_sheet(SweepImages.collect(Swept.of(["a"], [run, other]), run_files.read_arrays))
+        contact_sheet(SweepImages.collect(Swept.of(["a"], [run, other]), read_arrays))
         assert {"✗ 1", "2", "1 of 2 runs with a failed check: ✗"} <= set(written)
         assert "1 of 2 runs with entries that are not finite: lime" in written
 
     def test_many_runs_and_columns_stay_a_picture_and_nothing_is_left_out_silently(self, tmp_path, written):
         run = leave_run(tmp_path / "a", {"a": "0"}, every_parameter())
         runs = [SweptRun("run", {"a": str(i)}, run.folder) for i in range(500)]
-        picture = contact_sheet(SweepImages.collect(Swept.of(["a"], runs), run_files.read_arrays))
+        picture = contact_sheet(SweepImages.collect(Swept.of(["a"], runs), read_arrays))
         assert max(picture.shape) < 6000
         assert "a: 500 runs; one colour scale a parameter; 24 evenly chosen runs shown" in written
         assert sum(text.isdigit() and int(text) < 500 for text in written) >= 24
@@ -127,7 +114,7 @@ class TestGrid:
     def test_a_large_grid_is_thinned_out_and_says_so(self, tmp_path, written):
         run = leave_run(tmp_path / "run", {"a": "0", "b": "0"}, constant(1))
         runs = [SweptRun("run", {"a": str(i), "b": str(j)}, run.folder) for i in range(20) for j in range(30)]
-        picture = grid_sheet(SweepImages.collect(Swept.of(["a", "b"], runs), run_files.read_arrays))
+        picture = grid_sheet(SweepImages.collect(Swept.of(["a", "b"], runs), read_arrays))
         assert max(picture.shape) < 3000
         assert any("16 x 16 evenly chosen values shown" in text for text in written)
 
@@ -145,7 +132,7 @@ class TestFilm:
     def test_it_is_bounded_and_says_so(self, tmp_path, written):
         run = leave_run(tmp_path / "a", {"a": "0"}, every_parameter())
         runs = [SweptRun("run", {"a": str(i)}, run.folder) for i in range(500)]
-        film = Film(SweepImages.collect(Swept.of(["a"], runs), run_files.read_arrays))
+        film = Film(SweepImages.collect(Swept.of(["a"], runs), read_arrays))
         assert len(film.chosen) == 200
         assert film.rate == 12
         assert film.pixels < 2_000_000
@@ -159,44 +146,3 @@ class TestFilm:
     def test_the_palette_has_what_must_not_be_confused(self, tmp_path):
         palette = {tuple(c) for c in Film(sweep(tmp_path, (["5"], constant(1)))).palette().tolist()}
         assert {(255, 255, 255), EMPTY, (200, 200, 200), (0, 255, 0), color(1, 1), color(0, 1)} <= palette
-
-
-class TestFiles:
-    @pytest.fixture
-    def swept(self, tmp_path):
-        runs = [((a, b), constant(int(a) - 2)) for a in ("1", "2", "4") for b in ("1", "2")]
-        return sweep(tmp_path, *runs, (("9", "1"), None), keys=("a", "b")).swept
-
-    def test_everything_is_written_and_named(self, tmp_path, swept):
-        files = write_sweep(tmp_path / "out", swept)
-        written = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()}
-        assert written == set(files.names)
-        assert {"grid.png", "contact_sheet.png", "sweep.html", "sweep.mp4", "sweep.gif"} <= written
-        assert files.picture == "grid.png"
-        assert files.description.startswith("Sweep over `a` (4 values from 1 to 9), `b` (1, 2): 7 runs, 6 finished")
-
-    def test_over_one_axis_there_is_no_grid(self, tmp_path):
-        runs = [leave_run(tmp_path / str(i), {"a": str(i)}, constant(i)) for i in range(3)]
-        files = write_sweep(tmp_path / "out", Swept.of(["a"], runs))
-        assert files.picture == "contact_sheet.png"
-        assert "grid.png" not in files.names
-
-    def test_the_films_show_every_run(self, tmp_path, swept):
-        write_sweep(tmp_path / "out", swept)
-        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(tmp_path / "out" / "sweep.mp4")]
-        raw = subprocess.run([*command, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True)
-        film = list(Film(SweepImages.collect(swept, run_files.read_arrays)).frames())
-        frames = np.frombuffer(raw.stdout, np.uint8).reshape(-1, *film[0].shape)
-        assert len(frames) == 7
-        # H.264 keeps colours at half the resolution
-        for frame, drawn in zip(frames, film, strict=True):
-            assert np.abs(frame.astype(int) - drawn).mean() < 3
-        with Image.open(tmp_path / "out" / "sweep.gif") as gif:
-            assert gif.size == film[0].shape[1::-1]
-            assert gif.n_frames == len({frame.tobytes() for frame in film})
-
-    def test_a_sweep_of_which_nothing_is_left_is_shown_as_such(self, tmp_path):
-        runs = [SweptRun("run", {"a": str(i)}, tmp_path / "none", "MISSING") for i in range(2)]
-        files = write_sweep(tmp_path / "out", Swept.of(["a"], runs))
-        assert "2 missing" in files.description
-        assert (tmp_path / "out" / "sweep.html").is_file()

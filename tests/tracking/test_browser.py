@@ -17,7 +17,7 @@ import pytest
 from command_line import Command, wait_for
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tdr.command.launch import ROOT
+from tdr.command.settings import ROOT
 from tdr.tracking import ui
 from tdr.tracking.store import LOCAL_UI
 

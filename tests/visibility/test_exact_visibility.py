@@ -77,7 +77,7 @@ def depth_bound(polygon: list[Corner], x: Fraction, y: Fraction, depth: Fraction
 
 def exact_depths(pipeline: tdr.Pipeline) -> dict[tuple[int, int], dict[int, tuple[Fraction, Fraction]]]:
     """Pixel -> each triangle that it is covered by -> 1 - depth_ndc there, and its bound."""
-    rasterizer, mesh = pipeline.rasterizer, pipeline.mesh
+    rasterizer, mesh = pipeline.passes.rasterizer, pipeline.mesh
     height, width = pipeline.resolution
     vertices = []
     for position, first_pixel in zip(rasterizer._positions, rasterizer._first_pixels, strict=True):
@@ -112,8 +112,8 @@ def assert_exact(pipeline: tdr.Pipeline) -> float:
     Returns:
         The part of the covered pixels where they do.
     """
-    pipeline.find_visible()
-    ids = pipeline.rasterizer.triangle_id_buffer
+    pipeline.passes.find_visible()
+    ids = pipeline.passes.rasterizer.triangle_id_buffer
     expected = exact_depths(pipeline)
     assert {(int(row), int(column)) for row, column in np.argwhere(ids >= 0)} == set(expected)
     decided = 0
@@ -171,10 +171,10 @@ def test_perspective_across_the_near_and_the_far_plane(name, rng):
     camera = tdr.PerspectiveCamera(position=[0.0, 0.0, 1.0], rotation=[0.1, 0.2, 0.3], fov=100.0, near=0.5, far=12.0)
     pipeline = pipeline_of(SCENES[name](rng), camera)
     assert assert_exact(pipeline) > 0.99
-    is_behind = pipeline.rasterizer._first_pixels[pipeline.mesh.triangles] == BEHIND
+    is_behind = pipeline.passes.rasterizer._first_pixels[pipeline.mesh.triangles] == BEHIND
     is_cut = is_behind.any(axis=1) & ~is_behind.all(axis=1)
     if name == "far beyond the screen":
-        assert is_cut[pipeline.rasterizer.triangle_ids].any()
+        assert is_cut[pipeline.passes.rasterizer.triangle_ids].any()
 
 
 @pytest.mark.parametrize("step", [0.5, 0.25])

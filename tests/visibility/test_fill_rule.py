@@ -34,8 +34,8 @@ def times_drawn(vertices: np.ndarray, triangles: np.ndarray, camera, resolution)
     count = np.zeros(resolution, dtype=int)
     for triangle in triangles:
         pipeline = tdr.Pipeline(tdr.TriangleMesh(vertices, [triangle]), camera, resolution=resolution)
-        pipeline.find_visible()
-        count += pipeline.rasterizer.triangle_id_buffer == 0
+        pipeline.passes.find_visible()
+        count += pipeline.passes.rasterizer.triangle_id_buffer == 0
     return count
 
 
@@ -47,11 +47,11 @@ def test_edges_and_corners_at_pixel_centres(resolution, rng):
     camera = tdr.OrthographicCamera(position=[0.0, 0.0, 4.0], height=float(SIZE))
     pipeline = tdr.Pipeline(tdr.TriangleMesh(vertices, triangles), camera, resolution=resolution)
     assert pipeline.mesh.num_triangles == len(triangles)
-    pipeline.find_visible()
+    pipeline.passes.find_visible()
     expected = find_visible(Scene.of(pipeline))
     assert not expected.certain.all(), "some pixel centres are on edges"
     assert (expected.covers.sum(axis=0) == 1).all()
-    np.testing.assert_array_equal(pipeline.rasterizer.triangle_id_buffer, expected.triangle_id)
+    np.testing.assert_array_equal(pipeline.passes.rasterizer.triangle_id_buffer, expected.triangle_id)
     np.testing.assert_array_equal(times_drawn(vertices, triangles, camera, resolution), 1)
 
 
@@ -66,10 +66,10 @@ def test_long_edges_through_pixel_centres(turn):
     triangles = np.stack([0 * i, i, i + 1], axis=1)
     camera = tdr.OrthographicCamera(position=[0.0, 0.0, 4.0], height=64.0)
     pipeline = tdr.Pipeline(tdr.TriangleMesh(vertices, triangles), camera, resolution=(64, 64))
-    pipeline.find_visible()
+    pipeline.passes.find_visible()
     expected = find_visible(Scene.of(pipeline))
     assert not expected.certain.all(), "some pixel centres are on edges"
-    np.testing.assert_array_equal(pipeline.rasterizer.triangle_id_buffer, expected.triangle_id)
+    np.testing.assert_array_equal(pipeline.passes.rasterizer.triangle_id_buffer, expected.triangle_id)
     np.testing.assert_array_equal(times_drawn(vertices, triangles, camera, (64, 64)), 1)
 
 

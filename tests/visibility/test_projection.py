@@ -42,8 +42,8 @@ def test_first_pixels_bound_the_same_box_as_the_corners(corners, resolution):
         pipeline = tdr.Pipeline(tdr.TriangleMesh(vertices, [[0, 1, 2]]), camera, resolution=resolution)
     except InputError:
         assume(False)  # no area
-    pipeline.find_visible()
-    rasterizer = pipeline.rasterizer
+    pipeline.passes.find_visible()
+    rasterizer = pipeline.passes.rasterizer
     vertices, positions, first_pixels = pipeline.mesh.vertices, rasterizer._positions, rasterizer._first_pixels
     np.testing.assert_array_equal(first_pixels == BEHIND, vertices[:, 2] > DISTANCE - NEAR)
     if (first_pixels == BEHIND).any():

@@ -30,10 +30,10 @@ def pipeline_of(vertices, triangles=((0, 1, 2),), resolution=(9, 7), camera=None
 
 
 def visible(pipeline: tdr.Pipeline) -> np.ndarray:
-    pipeline.find_visible()
-    ids = pipeline.rasterizer.triangle_id_buffer
-    np.testing.assert_array_equal(pipeline.rasterizer.pixels, np.flatnonzero(ids >= 0))
-    np.testing.assert_array_equal(pipeline.rasterizer.triangle_ids, ids[ids >= 0])
+    pipeline.passes.find_visible()
+    ids = pipeline.passes.rasterizer.triangle_id_buffer
+    np.testing.assert_array_equal(pipeline.passes.rasterizer.pixels, np.flatnonzero(ids >= 0))
+    np.testing.assert_array_equal(pipeline.passes.rasterizer.triangle_ids, ids[ids >= 0])
     return ids
 
 
@@ -95,7 +95,7 @@ def test_a_ground_plane_through_the_camera(size):
     corners = np.array([[-1, 0, -1], [-1, 0, 1], [1, 0, 1], [1, 0, -1]]) * [size, 0.0, size] + [0.0, -0.6, 0.0]
     pipeline = pipeline_of(corners, [[0, 1, 2], [0, 2, 3]], resolution=(64, 48), camera=camera)
     assert assert_as_reference(pipeline).all()
-    assert len(np.unique(pipeline.rasterizer.triangle_id_buffer)) > 1
+    assert len(np.unique(pipeline.passes.rasterizer.triangle_id_buffer)) > 1
 
 
 @pytest.mark.parametrize("turn", [0, 1, 2])
@@ -107,14 +107,14 @@ def test_corners_behind_the_near_plane(camera, behind, turn, winding):
     corners = np.roll([[-1.0, 0.4, z[0]], [1.1, 0.3, z[1]], [0.2, -0.9, z[2]]], turn, axis=0)
     pipeline = pipeline_of(corners[::winding], resolution=(32, 40), camera=camera)
     assert assert_as_reference(pipeline).all()
-    assert (pipeline.rasterizer.triangle_id_buffer == 0).any()
+    assert (pipeline.passes.rasterizer.triangle_id_buffer == 0).any()
 
 
 def test_the_far_plane_cuts_pixel_by_pixel():
     camera = tdr.PerspectiveCamera(far=3.5)
     pipeline = pipeline_of([[-9, -9, -9], [9, -9, 9], [0, 9, 0]], resolution=(24, 24), camera=camera)
     assert assert_as_reference(pipeline).all()
-    ids = pipeline.rasterizer.triangle_id_buffer
+    ids = pipeline.passes.rasterizer.triangle_id_buffer
     assert (ids[:, :12] == -1).all(), "left of the middle z < 0, which is beyond 3.5"
     assert (ids[12, 13:] == 0).all()
 
@@ -167,7 +167,7 @@ def test_culling_of_triangles_that_cross_the_near_plane():
     for triangle, front in (([0, 2, 1], True), ([0, 1, 2], False)):
         pipeline = pipeline_of(corners, [triangle], resolution=(20, 20), cull_back_faces=True)
         assert assert_as_reference(pipeline).all()
-        assert (pipeline.rasterizer.triangle_id_buffer == 0).any() == front
+        assert (pipeline.passes.rasterizer.triangle_id_buffer == 0).any() == front
 
 
 @pytest.mark.parametrize("triangle", [[0, 1, 2], [0, 2, 1]])
@@ -185,7 +185,7 @@ def test_slivers(rng):
     fan = np.stack([0 * i, i, i + 1], axis=1)
     pipeline = pipeline_of([[0.013, 0.017, 0.1], *rim], fan, resolution=(48, 48))
     assert assert_as_reference(pipeline).all()
-    assert len(np.unique(pipeline.rasterizer.triangle_id_buffer)) > 100
+    assert len(np.unique(pipeline.passes.rasterizer.triangle_id_buffer)) > 100
 
 
 @pytest.mark.parametrize("resolution", [(64, 64), (64, 65), (65, 65), (16, 400), (400, 16)])
@@ -194,7 +194,7 @@ def test_large_and_small_bounding_boxes(resolution):
     corners = np.array([[-9, -7, 0], [8, -9, 0.5], [1, 9, -0.3], [-0.3, -0.2, 1], [0.3, -0.1, 1.2], [0, 0.3, 0.4]])
     pipeline = pipeline_of(corners, [[0, 1, 2], [3, 4, 5]], resolution=resolution)
     assert assert_as_reference(pipeline).all()
-    assert set(np.unique(pipeline.rasterizer.triangle_id_buffer)) >= {0, 1}
+    assert set(np.unique(pipeline.passes.rasterizer.triangle_id_buffer)) >= {0, 1}
 
 
 def test_the_order_of_vertices_and_triangles_changes_nothing_but_ids(rng):

@@ -1,4 +1,4 @@
-"""One case of the benchmark in a process of its own, which does what :class:`benchmark_process.Worker` asks it.
+"""One case of the benchmark in a process of its own, which does what :class:`benchmarks.process.Worker` asks it.
 
 A process of its own has its own peak memory, threads and compile times. Each line of the standard input is a request as
 JSON, ``[name, *arguments]``, and is answered by one line of JSON.
@@ -23,16 +23,16 @@ import numpy as np
 import numpy.typing as npt
 
 import tdr
-from benchmark_plain import PlainRasterizer
-from benchmark_results import Case
-from benchmark_scenes import build_pipeline, jacobian_settings, primary_rays, run_settings
-from benchmark_yardstick import Yardstick
+from benchmarks.plain import PlainRasterizer
+from benchmarks.results import Case
+from benchmarks.scenes import build_pipeline, jacobian_settings, primary_rays, run_settings
+from benchmarks.yardstick import Yardstick
 from tdr.config import CheckConfig, CheckMode, Method, select_parameters
 from tdr.config.parameters import Reads, columns_of
 from tdr.derivatives.jacobian import differentiate
 from tdr.timing import Stopwatch
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Session:
@@ -57,19 +57,19 @@ class Session:
 
     def visibility(self) -> None:
         """Find the triangle that each pixel sees."""
-        self.pipeline.find_visible()
+        self.pipeline.passes.find_visible()
 
     def surface(self) -> None:
         """Compute the G-buffer."""
-        self.pipeline.compute_surface()
+        self.pipeline.passes.compute_surface()
 
     def shade(self) -> None:
         """Shade it."""
-        self.pipeline.shade()
+        self.pipeline.passes.shade()
 
     def render(self) -> None:
         """Compute the G-buffer and shade it."""
-        self.pipeline.render()
+        self.pipeline.passes.render()
 
     def jacobian(self) -> None:
         """Compute the Jacobian images."""
@@ -125,15 +125,15 @@ class Session:
         return time.perf_counter() - start
 
     def sizes(self) -> dict[str, int]:
-        """What :func:`benchmark_results.bytes_moved` asks for."""
+        """What :func:`benchmarks.results.bytes_moved` asks for."""
         pipeline = self.pipeline
         chosen = select_parameters(pipeline.parameters, jacobian_settings(self.case).parameters)
         return {
             "pixels": pipeline.resolution[0] * pipeline.resolution[1],
-            "covered": len(pipeline.rasterizer.pixels),
+            "covered": len(pipeline.passes.rasterizer.pixels),
             "vertices": pipeline.mesh.num_vertices,
             "triangles": pipeline.mesh.num_triangles,
-            "normals": len(pipeline.normals_estimator.normals),
+            "normals": len(pipeline.passes.normals_estimator.normals),
             "columns": len(columns_of(chosen, pipeline.light_array.num_lights)),
             "moves": int(any(parameter.reads is Reads.POSE for parameter in chosen)),
             "real": pipeline.output_buffer.values.itemsize,
@@ -147,7 +147,7 @@ class Session:
     def ids_differ(self, other: str) -> int:
         """At how many pixels another way, ``embree`` or ``plain``, sees another triangle; both were timed before."""
         ids = self._embree_ids if other == "embree" else self._plain.triangle_id
-        return int((ids.reshape(self.case.resolution) != self.pipeline.rasterizer.triangle_id_buffer).sum())
+        return int((ids.reshape(self.case.resolution) != self.pipeline.passes.rasterizer.triangle_id_buffer).sum())
 
     @cached_property
     def _yardstick(self) -> Yardstick:

@@ -1,50 +1,11 @@
-"""From overrides to checked settings, and the words in which mistakes are answered."""
-
-import dataclasses
-import itertools
+"""The words in which mistakes are answered."""
 
 import pytest
-from composed import answer, settings
+from composed import answer
 from hydra.errors import MissingConfigException
 
-from tdr.command import launch
-from tdr.command.mistakes import explain
-from tdr.config import SCHEMAS, Config
+from tdr.command.mistakes import message_of, print_error
 from tdr.errors import InputError
-
-GROUPS = {group: sorted(path.stem for path in (launch.ROOT / "conf" / group).glob("*.yaml")) for group in SCHEMAS}
-
-
-def test_defaults_are_the_lessons_first_figure():
-    config = settings()
-    assert config == Config(light=dataclasses.replace(config.light))
-    assert config.light.direction == [[0, 0, -1]]
-    assert (config.camera.position, config.camera.fov) == ([0.0, 0.0, 3.5], 60.0)
-    assert vars(config.shader) == {"ambient": 0.1, "diffuse": 0.3, "specular": 0.2, "shininess": 30.0}
-    assert settings("light=tilted").light.direction == [[1, -1, -1]]
-
-
-@pytest.mark.parametrize(
-    "options", [*itertools.zip_longest(*GROUPS.values())], ids=lambda options: "-".join(filter(None, options))
-)
-def test_every_option_composes(options, tmp_path):
-    overrides = [f"{group}={option}" for group, option in zip(GROUPS, options, strict=True) if option]
-    (tmp_path / "x.py").write_text("parameters = {'gain': 2}\ndef reflect(surface, light, constants): ...\n")
-    paths = {"mesh=file": "mesh.path=x.ply", "shader=custom": f"shader.path={tmp_path}/x.py"}
-    config = settings(*overrides, *(path for option, path in paths.items() if option in overrides))
-    for group, option in zip(GROUPS, options, strict=True):
-        if option in SCHEMAS[group]:
-            assert isinstance(getattr(config, group), SCHEMAS[group][option])
-
-
-def test_values_reach_the_settings():
-    config = settings("light.direction=[[1,-1,-1],[0,0,-1]]", "light.color=[[1,0,0],[0,1,0]]", "camera=orthographic")
-    assert config.light.direction == [[1, -1, -1], [0, 0, -1]]
-    assert [p.name for p in config.known_parameters()][-1] == "camera.height"
-    config = settings("light=three_point", "light.azimuth=90", "light.elevation=0")
-    assert config.light.direction == [[0, -1, 0], [-1, -0.3, -0.8], [0.2, -0.6, 1]]
-    assert len(settings("jacobian.parameters=all").selected_parameters()) == 13
-    assert settings("jacobian.cotangent=rgb").jacobian.cotangents().shape == (3, 3)
 
 
 @pytest.mark.parametrize(
@@ -108,16 +69,18 @@ def test_mistakes_are_answered_in_the_users_words(override, words):
 
 def test_errors_that_are_not_the_users_leave_a_trace(capsys, monkeypatch):
     monkeypatch.setenv("TDR_FULL_ERROR", "0")
-    launch.report(InputError("camera.fov must be smaller; got 200."))
+    print_error(InputError("camera.fov must be smaller; got 200."))
     assert capsys.readouterr().err == "error: camera.fov must be smaller; got 200.\n"
-    launch.report(ZeroDivisionError("division by zero"))
+    print_error(ZeroDivisionError("division by zero"))
     assert "ZeroDivisionError" in capsys.readouterr().err
     monkeypatch.setenv("TDR_FULL_ERROR", "1")
-    launch.report(InputError("x"))
+    print_error(InputError("x"))
     assert "tdr.errors.InputError: x" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("option", "extra"), [("joblib", "joblib"), ("submitit_slurm", "slurm"), ("ray", "ray")])
 def test_a_launcher_that_is_not_installed(option, extra):
     error = MissingConfigException("not found", f"hydra/launcher/{option}", ["basic"])
-    assert explain(error) == f"hydra/launcher must be one of basic; got '{option}'. Run: pip install -e \".[{extra}]\""
+    assert (
+        message_of(error) == f"hydra/launcher must be one of basic; got '{option}'. Run: pip install -e \".[{extra}]\""
+    )

@@ -14,9 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from benchmark_results import Case, CaseResult, StageResult, bytes_moved
+from benchmarks.results import Case, CaseResult, StageResult, bytes_moved
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("visibility", "surface", "shade", "render", "jacobian")
 # What fits into this many seconds is repeated more often than it must be, at most MOST_REPEATS times.
 SECONDS = 1.0
@@ -38,11 +38,12 @@ class Worker:
     def __init__(self, case: Case, cache: Path) -> None:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in __exit__)
         self._process = subprocess.Popen(
-            [sys.executable, str(ROOT / "scripts" / "benchmark_worker.py"), json.dumps(dataclasses.asdict(case))],
+            [sys.executable, "-m", "benchmarks.worker", json.dumps(dataclasses.asdict(case))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
+            cwd=ROOT / "scripts",
             env=environment(cache, TI_CPU_MAX_NUM_THREADS=str(case.threads)),
         )
 
@@ -58,7 +59,7 @@ class Worker:
         self._errors.close()
 
     def ask(self, name: str, *arguments: Any) -> Any:
-        """The answer of a method of :class:`benchmark_worker.Session`.
+        """The answer of a method of :class:`benchmarks.worker.Session`.
 
         Raises:
             MeasurementError: if the process ends without one.
@@ -80,7 +81,7 @@ class Worker:
         """A function that returns the seconds of one call of what is to be timed.
 
         Args:
-            what: see :class:`benchmark_worker.Session`.
+            what: see :class:`benchmarks.worker.Session`.
             again: whether a call that does not count comes right before, so that caches hold what they would if no
                 other process took its turn.
         """

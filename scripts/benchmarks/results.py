@@ -25,7 +25,7 @@ class Case:
 
     Attributes:
         resolution: (height, width), pixels.
-        scene: ``sphere``, ``layers`` or ``fan``; see :mod:`benchmark_scenes`.
+        scene: ``sphere``, ``layers`` or ``fan``; see :mod:`benchmarks.scenes`.
         triangles: how many the scene has.
         lights: how many there are.
         parameters: what the Jacobian is asked for: names, or ``all``.
@@ -97,7 +97,7 @@ class CaseResult:
         peak_bytes: the largest resident memory of the process, before anything is copied.
         compile_cold: seconds from a started Taichi to the first Jacobian, of one pixel, with an empty kernel cache.
         compile_cached: the same in the next process, on the cache that the first one left.
-        yardstick_seconds: how long the same arithmetic took, after each repeat; see :mod:`benchmark_yardstick`.
+        yardstick_seconds: how long the same arithmetic took, after each repeat; see :mod:`benchmarks.yardstick`.
         error: what happened, if it could not be measured.
     """
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from benchmark_process import (
+from benchmarks.process import (
     ROOT,
     MeasurementError,
     Worker,
@@ -23,7 +23,7 @@ from benchmark_process import (
     measure_case,
     measure_memory,
 )
-from benchmark_results import Case, CaseResult, Figure
+from benchmarks.results import Case, CaseResult, Figure
 
 REPEATS = 9
 BASE = Case()

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 import tdr
-from benchmark_results import Case
+from benchmarks.results import Case
 from tdr.config import Config, ImageConfig, JacobianConfig, LightConfig, SphereConfig
 
 # Half the side of a square that covers the screen at every depth from -1 to 1.
