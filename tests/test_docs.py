@@ -45,7 +45,9 @@ def test_paths_exist(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_modules_and_names_are_there(page):
-    gone = {name for line in text_of(page).splitlines() for name in old_names(line)} if page == "CHANGELOG.md" else set()
+    gone = (
+        {name for line in text_of(page).splitlines() for name in old_names(line)} if page == "CHANGELOG.md" else set()
+    )
     for text in quoted(page):
         match = re.fullmatch(r"(tdr(?:\.\w+)+)(\(.*\))?", text)
         assert not match or text in TAGS | gone or resolves(match[1]), text
@@ -104,7 +106,9 @@ def test_the_walk_goes_through_functions_that_are_there():
 
 
 def test_changes_go_to_rooms_that_are_there():
-    named = [room for _, where in rows(r"Where does it go\?") for room in re.findall(r"`([a-z_]+(?:/[a-z_]+)?)`", where)]
+    named = [
+        room for _, where in rows(r"Where does it go\?") for room in re.findall(r"`([a-z_]+(?:/[a-z_]+)?)`", where)
+    ]
     assert len(named) > 15
     for room in named:
         assert (ROOT / "tdr" / room).is_dir() or (ROOT / "tdr" / f"{room}.py").is_file(), room
