@@ -1,13 +1,17 @@
-"""Taichi for the tests.
+"""Taichi, stores and commands for the tests, and the order in which the tests run.
 
-A change of precision restarts Taichi and compiles every kernel again, so the tests run in three groups: those in
-float64 and those without Taichi, those that restart it from float64 to float32, and those in float32.
+They run in as many processes as there are cores. A change of precision restarts Taichi and compiles every kernel again,
+so all processes work off the tests in the same order: those in float64, those without Taichi, those that restart it
+from float64 to float32, and those in float32. Tests of one file that share kernels, or something that takes long to
+make, stay together; all others go to whoever is free.
 """
 
 import shutil
 
 import numpy as np
 import pytest
+from command_line import Command
+from filelock import FileLock
 from hypothesis import settings
 from PIL import ImageDraw
 
@@ -55,13 +59,31 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def server_database(tmp_path_factory):
-    """A database as ``mlflow ui`` makes it when it is opened before the first run."""
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+def server_database(tmp_path_factory, worker_id):
+    """A database as ``mlflow ui`` makes it when it is opened before the first run; one for all processes."""
+    base = tmp_path_factory.getbasetemp()
+    folder = base if worker_id == "master" else base.parent
+    path = folder / "server.db"
+    with FileLock(folder / "server.lock"):
+        if not path.exists():
+            from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    path = tmp_path_factory.mktemp("server") / "mlflow.db"
-    SqlAlchemyStore(f"sqlite:///{path}", "mlflow-artifacts:/")
+            unfinished = folder / "unfinished.db"
+            SqlAlchemyStore(f"sqlite:///{unfinished}", "mlflow-artifacts:/").engine.dispose()
+            unfinished.rename(path)
     return path
+
+
+@pytest.fixture
+def command(tmp_path, server_database):
+    """The command that users type, with a store whose database is there already."""
+    return Command(tmp_path, server_database)
+
+
+@pytest.fixture
+def first_command(tmp_path):
+    """The same in a place where there is no store yet."""
+    return Command(tmp_path)
 
 
 @pytest.fixture
@@ -75,7 +97,7 @@ def root(tmp_path):
 @pytest.fixture
 def store(root, server_database):
     """The store at the root, with a database that is there already, because making one takes seconds."""
-    shutil.copy(server_database, root)
+    shutil.copy(server_database, root / "mlflow.db")
     return TrackingStore(TrackingConfig(), root)
 
 
@@ -85,16 +107,33 @@ def rng():
     return np.random.default_rng(20260722)
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Tests that are named one by one run in this process, where a debugger can stop them."""
+    return 0 if any("::" in argument for argument in config.args) else None
+
+
 @pytest.hookimpl(trylast=True)  # after pytest's own sorting
 def pytest_collection_modifyitems(items):
-    items.sort(key=_group)
+    items.sort(key=_stage)
+    for item in items:
+        if _stays_with_its_file(item):
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {_stage(item)}"))
 
 
-def _group(item) -> int:
-    callspec = getattr(item, "callspec", None)
+def _stage(item) -> int:
+    fixtures, callspec = getattr(item, "fixturenames", ()), getattr(item, "callspec", None)
     if callspec is not None and callspec.params.get("precision") is Precision.f32:
+        return 3
+    if "restart" in fixtures:
         return 2
-    return 1 if "restart" in getattr(item, "fixturenames", ()) else 0
+    return 0 if "f64" in fixtures or "precision" in fixtures else 1
+
+
+def _stays_with_its_file(item) -> bool:
+    """Whether a test needs Taichi, or what a fixture of its module makes once."""
+    made = item._fixtureinfo.name2fixturedefs
+    shared = [definitions[-1] for name, definitions in made.items() if name not in ("f64", "precision")]
+    return len(shared) < len(made) or any(d.scope != "function" and d.baseid.endswith(".py") for d in shared)
 
 
 @pytest.fixture

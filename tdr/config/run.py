@@ -89,7 +89,7 @@ class JacobianConfig:
     cotangent: Any = field(default_factory=lambda: [1.0, 1.0, 1.0])
     # how much memory the images may take at a time, with the G-buffer that they are computed from: a number of bytes or
     # a text such as 2GB, at most 8 GB; images that take more are computed in bands of rows and written to
-    # jacobian/*.npy (README). Not given: 1 GB, on Linux a quarter of the memory that is free if that is less
+    # jacobian/*.npy (docs/outputs.md). Not given: 1 GB, on Linux a quarter of the memory that is free if that is less
     memory_limit: Any = None
 
     def __post_init__(self) -> None:

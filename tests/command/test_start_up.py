@@ -6,11 +6,6 @@ from command_line import SMALL, Command
 HEAVY = {"matplotlib", "mlflow", "numpy", "rich", "taichi", "trimesh"}
 
 
-@pytest.fixture
-def command(tmp_path):
-    return Command(tmp_path)
-
-
 def imported(command: Command, *overrides: str, status: int) -> set[str]:
     """The packages that a command and the processes that it starts import."""
     lines = command(*overrides, status=status, PYTHONPROFILEIMPORTTIME="1").stderr.splitlines()

@@ -20,15 +20,10 @@ OPTIONS = (
 )
 
 
-@pytest.fixture
-def command(tmp_path):
-    return Command(tmp_path)
-
-
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(tmp_path_factory, server_database):
     """The same run with the usual limit and with a low one, and what the second printed."""
-    command = Command(tmp_path_factory.mktemp("runs"))
+    command = Command(tmp_path_factory.mktemp("runs"), server_database)
     command(*OPTIONS, "tracking.enabled=false")
     (command.folder / "run").rename(command.folder / "whole")
     return command, command(*OPTIONS, "jacobian.memory_limit=300kB")
@@ -90,13 +85,13 @@ def test_what_needs_all_pixels_in_memory_is_refused_before_the_computation(comma
     assert not (command.folder / "run" / "jacobian").exists()
 
 
-def test_a_limit_that_is_none_or_too_low_for_the_arrays_is_answered_at_once_and_leaves_no_run(command):
-    done = command("jacobian.memory_limit=lots", status=1)
+def test_a_limit_that_is_none_or_too_low_for_the_arrays_is_answered_at_once_and_leaves_no_run(first_command):
+    done = first_command("jacobian.memory_limit=lots", status=1)
     assert "jacobian.memory_limit must be a number of bytes or a text such as 2GB or 512MB" in done.stderr
-    done = command(*SMALL, "jacobian.parameters=all", "jacobian.memory_limit=6.9kB", "check=full", status=1)
+    done = first_command(*SMALL, "jacobian.parameters=all", "jacobian.memory_limit=6.9kB", "check=full", status=1)
     assert "check must be quick or off where the Jacobian images exceed jacobian.memory_limit" in done.stderr
-    assert not (command.folder / "run").exists()
-    assert not (command.folder / "mlflow.db").exists()
+    assert not (first_command.folder / "run").exists()
+    assert not (first_command.folder / "mlflow.db").exists()
 
 
 def test_a_huge_rendering_is_shown_smaller_and_its_data_are_whole(command):

@@ -16,11 +16,6 @@ from tdr.command.settings import ROOT
 from tdr.reports import jacobian_pictures
 
 
-@pytest.fixture
-def command(tmp_path):
-    return Command(tmp_path)
-
-
 @pytest.fixture(scope="module")
 def tilted(tmp_path_factory):
     """One run of the main job in float64, and what it printed."""
@@ -112,26 +107,26 @@ def test_a_sweep_is_one_parent_with_a_run_for_each_job_and_compiles_once(command
     assert max(compile_times[1:]) < 0.2 * compile_times[0]
 
 
-def test_runs_without_tracking_do_not_import_mlflow_and_write_their_files_from_any_directory(command):
-    done = command("tracking.enabled=false", *SMALL, PYTHONPROFILEIMPORTTIME="1")
+def test_runs_without_tracking_do_not_import_mlflow_and_write_their_files_from_any_directory(first_command):
+    done = first_command("tracking.enabled=false", *SMALL, PYTHONPROFILEIMPORTTIME="1")
     assert "taichi" in done.stderr
     assert not any(line.split("|")[-1].strip().startswith("mlflow") for line in done.stderr.splitlines())
-    assert (command.folder / "run" / "jacobian.npz").exists()
-    assert not (command.folder / "mlflow.db").exists()
-    assert not (command.folder / "mlruns").exists()
+    assert (first_command.folder / "run" / "jacobian.npz").exists()
+    assert not (first_command.folder / "mlflow.db").exists()
+    assert not (first_command.folder / "mlruns").exists()
 
 
-def test_mistakes_are_answered_without_taichi_and_mlflow_and_leave_no_run(command):
-    done = command("camera.fov=200", status=1, PYTHONPROFILEIMPORTTIME="1")
+def test_mistakes_are_answered_without_taichi_and_mlflow_and_leave_no_run(first_command):
+    done = first_command("camera.fov=200", status=1, PYTHONPROFILEIMPORTTIME="1")
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time")}
     assert not {"taichi", "mlflow", "trimesh"} & imported
     assert done.stderr.splitlines()[-1].startswith("error: camera.fov must be")
-    assert not (command.folder / "run").exists()
-    assert not (command.folder / "mlflow.db").exists()
-    done = command("ligth=tilted", status=1)
+    assert not (first_command.folder / "run").exists()
+    assert not (first_command.folder / "mlflow.db").exists()
+    done = first_command("ligth=tilted", status=1)
     assert done.stderr.startswith("error: ligth must be a known key")
     assert done.stderr.count("\n") <= 2
-    assert "Traceback" in command("camera.fov=200", status=1, HYDRA_FULL_ERROR="1").stderr
+    assert "Traceback" in first_command("camera.fov=200", status=1, HYDRA_FULL_ERROR="1").stderr
 
 
 @pytest.mark.parametrize(
@@ -142,11 +137,11 @@ def test_mistakes_are_answered_without_taichi_and_mlflow_and_leave_no_run(comman
         (["--light=tilted"], "unrecognized arguments: --light=tilted"),
     ],
 )
-def test_arguments_that_are_none_are_answered_and_leave_no_run(command, arguments, words):
-    done = command(*arguments, status=1)
+def test_arguments_that_are_none_are_answered_and_leave_no_run(first_command, arguments, words):
+    done = first_command(*arguments, status=1)
     assert words in done.stderr
-    assert not (command.folder / "run").exists()
-    assert not (command.folder / "mlflow.db").exists()
+    assert not (first_command.folder / "run").exists()
+    assert not (first_command.folder / "mlflow.db").exists()
 
 
 def test_a_mistake_takes_nothing_away(command):

@@ -15,11 +15,12 @@ SWEEP = ("-m", "light=frontal,tilted", "shader.shininess=8,32", *SMALL)
 JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 
 
-def commands(tmp_path):
+@pytest.fixture
+def commands(tmp_path, server_database):
     """Two commands with folders of their own, for what is run with and without patches."""
     for name in ("with", "without"):
         (tmp_path / name).mkdir()
-    return Command(tmp_path / "with"), Command(tmp_path / "without")
+    return tuple(Command(tmp_path / name, server_database) for name in ("with", "without"))
 
 
 def arrays(command):
@@ -41,8 +42,8 @@ def assert_same_arrays(patched, plain, files):
         assert values.tobytes() == right[key].tobytes(), key
 
 
-def test_a_run_and_its_help_are_the_same_without_patches(tmp_path):
-    patched, plain = commands(tmp_path)
+def test_a_run_and_its_help_are_the_same_without_patches(commands):
+    patched, plain = commands
     overrides = ("light=tilted", "jacobian.parameters=all", *SMALL)
     patched(*overrides)
     done = plain(*overrides, **OFF)
@@ -53,8 +54,8 @@ def test_a_run_and_its_help_are_the_same_without_patches(tmp_path):
 
 
 @pytest.mark.parametrize("launcher", [(), JOBLIB], ids=["plain", "joblib"])
-def test_a_sweep_is_the_same_without_patches(tmp_path, launcher):
-    patched, plain = commands(tmp_path)
+def test_a_sweep_is_the_same_without_patches(commands, launcher):
+    patched, plain = commands
     patched(*SWEEP, TRACK_NOTHING, *launcher)
     done = plain(*SWEEP, TRACK_NOTHING, *launcher, **OFF)
     assert done.stderr == ""

@@ -8,9 +8,9 @@ DRAWN = {"contact_sheet.png", "sweep.html", "sweep.mp4", "sweep.gif"}
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory):
+def swept(tmp_path_factory, server_database):
     """A sweep of three jobs, one of which fails."""
-    command = Command(tmp_path_factory.mktemp("swept"))
+    command = Command(tmp_path_factory.mktemp("swept"), server_database)
     done = command("-m", "light.azimuth=0,90,inf", "light.elevation=45", *SMALL, status=1)
     return command, done.stdout
 

@@ -231,9 +231,8 @@ def test_errors_that_are_not_the_shaders_are_left_alone(write):
         raise RuntimeError("auto_diff")
 
 
-def test_a_sweep_over_a_constant_compiles_once(write, tmp_path):
+def test_a_sweep_over_a_constant_compiles_once(write, command):
     write(shader_file("return constants.gain * light.color", parameters='{"gain": 0.5, "other": 1.0}'))
-    command = Command(tmp_path)
     command("-m", "shader=custom", "shader.path=my_shader.py", "shader.gain=0.5,1,2", "shader.other=3", *SMALL,
             "jacobian.parameters=[shader.gain,light.color]")  # fmt: skip
     runs = [run for run in command.runs() if "mlflow.parentRunId" in run.data.tags]

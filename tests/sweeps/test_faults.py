@@ -22,11 +22,6 @@ SIX = ("-m", "shader.shininess=5,10,20,40,80,160", *SMALL)
 SLOW = ("-m", "shader.shininess=5,10,20,40,80,160", "image.width=96", "image.height=96", "check=full")
 
 
-@pytest.fixture
-def command(tmp_path):
-    return Command(tmp_path)
-
-
 def assert_whole(command: Command, jobs: int) -> None:
     """All jobs have finished, and the store has each of them once, with all that its folder holds."""
     records = command.records()
@@ -219,7 +214,8 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path):
+def server(tmp_path, server_database):
+    shutil.copy(server_database, tmp_path / "mlflow.db")
     server = Server(tmp_path)
     server.start()
     yield server

@@ -68,11 +68,11 @@ done
 
 
 @pytest.fixture
-def command(tmp_path):
+def command(tmp_path, server_database):
     (tmp_path / "noting.py").write_text(NOTING)
     (tmp_path / "deadly.py").write_text(DEADLY.replace("CURE", "pass"))
     (tmp_path / "deadly_once.py").write_text(DEADLY.replace("CURE", 'Path("cured").touch()'))
-    return Command(tmp_path)
+    return Command(tmp_path, server_database)
 
 
 @pytest.fixture

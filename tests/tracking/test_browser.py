@@ -52,9 +52,9 @@ class Swept:
 
 
 @pytest.fixture(scope="session")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
+def swept(tmp_path_factory: pytest.TempPathFactory, server_database: Path) -> Iterator[Swept]:
     """A sweep of twelve small runs, run and shown as users do."""
-    command = Command(tmp_path_factory.mktemp("browser"))
+    command = Command(tmp_path_factory.mktemp("browser"), server_database)
     axes = (f"light.direction={','.join(DIRECTIONS)}", f"shader.shininess={','.join(SHININESSES)}")
     output = command("-m", *axes, "image.width=24", "image.height=24").stdout
     with serving(command.folder / "mlflow.db") as address:
