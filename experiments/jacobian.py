@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+from tdr.command import job, launch
+from tdr.config import CheckMode, Config
+from tdr.results import naming
+from tdr.terminal import phase, track
 from tdr.timing import Stopwatch
-
-# Made before anything else is imported, so that a run's total is the time since the start.
-since_start = Stopwatch()
-with since_start.measure("imports"):
-    from tdr.patches import garbage_collector
-
-    garbage_collector.collect_rarely()
-
-    import sys
-    from concurrent.futures import ThreadPoolExecutor
-    from pathlib import Path
-
-    from tdr.command import job, launch
-    from tdr.config import CheckMode, Config
-    from tdr.results import naming
-    from tdr.terminal import phase, track
 
 
 def run(config: Config, folder: Path, stopwatch: Stopwatch) -> job.Outcome:
@@ -38,10 +29,13 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> job.Outcome:
         mesh = build_mesh(config.mesh)
     with phase("starting"):
         with stopwatch.measure("imports"):
+            from concurrent.futures import ThreadPoolExecutor
+
             from tdr import backend
             from tdr.check.check import check
             from tdr.derivatives import evaluation, streaming
             from tdr.derivatives.jacobian import compile_kernels, differentiate
+            from tdr.patches.garbage_collector import freeze_what_stays
             from tdr.render.pipeline import Pipeline
             from tdr.reports import check_words, run_files, summary
             from tdr.results import statistics
@@ -54,7 +48,7 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> job.Outcome:
         compile_kernels(pipeline, config.jacobian)
         if config.check.mode is not CheckMode.off:
             evaluation.compile_kernel(pipeline)
-    garbage_collector.freeze_what_stays()
+    freeze_what_stays()
     with phase("rendering"), stopwatch.measure("visibility"):
         pipeline.passes.find_visible()
     memory_limit = config.jacobian.memory_bytes()
@@ -105,4 +99,4 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> job.Outcome:
 
 
 if __name__ == "__main__":
-    sys.exit(launch.launch(job.command(run, "jacobian", since_start)))
+    sys.exit(launch.launch(job.command(run, "jacobian")))

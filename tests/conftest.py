@@ -7,6 +7,7 @@ make, stay together; all others go to whoever is free.
 """
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,8 +64,8 @@ def server_database(tmp_path_factory, worker_id):
     """A database as ``mlflow ui`` makes it when it is opened before the first run; one for all processes."""
     base = tmp_path_factory.getbasetemp()
     folder = base if worker_id == "master" else base.parent
-    path = folder / "server.db"
-    with FileLock(folder / "server.lock"):
+    path = folder / "mlflow.db"
+    with FileLock(folder / "mlflow.lock"):
         if not path.exists():
             from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -97,7 +98,7 @@ def root(tmp_path):
 @pytest.fixture
 def store(root, server_database):
     """The store at the root, with a database that is there already, because making one takes seconds."""
-    shutil.copy(server_database, root / "mlflow.db")
+    shutil.copy(server_database, root)
     return TrackingStore(TrackingConfig(), root)
 
 
@@ -108,8 +109,8 @@ def rng():
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Tests that are named one by one run in this process, where a debugger can stop them."""
-    return 0 if any("::" in argument for argument in config.args) else None
+    """Files and tests that are named run in this process, where a debugger can stop them."""
+    return None if all(Path(argument).is_dir() for argument in config.args) else 0
 
 
 @pytest.hookimpl(trylast=True)  # after pytest's own sorting

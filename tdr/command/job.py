@@ -23,7 +23,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from tdr.command import launch
+from tdr.command import launch, since_start
 from tdr.command.mistakes import message_of, print_error, trace_of
 from tdr.command.settings import CONF, GROUPS, ROOT, tracking_settings, validate
 from tdr.config import Config, OnFail
@@ -103,14 +103,14 @@ class Job:
         return cls(name, folder, choices, overrides, None, uuid.uuid4().hex)
 
 
-def command(experiment: Experiment, config_name: str, since_start: Stopwatch) -> Callable[[], None]:
+def command(experiment: Experiment, config_name: str) -> Callable[[], None]:
     """Make an experiment a command, which :func:`tdr.command.launch.launch` runs.
 
     Args:
         experiment: a function of the script that is started.
         config_name: the file in ``conf/`` that describes its settings.
-        since_start: it was made when the process began, and has measured the imports.
     """
+    since_start.seconds["imports"] = since_start.total
 
     # Through the experiment, Hydra finds the script that it names the job after.
     @functools.wraps(experiment)

@@ -149,11 +149,12 @@ def test_a_wrong_shader_is_flagged(name):
     assert_found(check_jacobian(pipeline, tdr.compute_jacobian(pipeline, shading)), SHADERS[name])
 
 
+@pytest.mark.usefixtures("precision")
+@pytest.mark.parametrize("precision", F32, indirect=True)
 @pytest.mark.parametrize("mode", ["quick", "full"])
 @pytest.mark.parametrize("name", ["f32_cast", "f32_vector_type"])
-def test_a_shader_in_float32_is_right_in_a_run_in_float32(restart, name, mode):
+def test_a_shader_in_float32_is_right_in_a_run_in_float32(name, mode):
     """Though in float64, in which differences are taken, it is a staircase."""
-    restart()
     pipeline = with_shader(HERE / "planted" / f"{name}.py")
     result = check_jacobian(pipeline, tdr.compute_jacobian(pipeline, "all"), mode)
     assert result.verdict is Verdict.passed, (result.findings, [(c.column.name, c.findings) for c in result.columns])

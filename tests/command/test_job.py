@@ -12,9 +12,6 @@ from tdr.command.settings import ROOT
 EXPERIMENT = """
 import sys
 
-from tdr.timing import Stopwatch
-
-since_start = Stopwatch()
 from tdr.command import job, launch
 
 
@@ -31,7 +28,7 @@ def run(config, folder, stopwatch):
 
 
 if __name__ == "__main__":
-    sys.exit(launch.launch(job.command(run, "jacobian", since_start)))
+    sys.exit(launch.launch(job.command(run, "jacobian")))
 """
 
 
@@ -58,9 +55,10 @@ def read(folder, name="record.json"):
 def test_a_run_leaves_its_record_metrics_and_times_and_says_what_came_out(start, tmp_path):
     done = start("image.width=4", "image.height=5", "light=tilted", "runtime.timings=true")
     assert done.stderr == ""
-    first, second, counting, total, last = done.stdout.splitlines()
+    first, second, imports, counting, total, last = done.stdout.splitlines()
     assert (first, second) == ("tdr        sphere perspective tilted blinn_phong", "counted    20 pixels")
-    assert counting.startswith("time  ")
+    assert imports.startswith("time  ")
+    assert imports.endswith("s  imports")
     assert counting.endswith("s  counting")
     assert total.endswith("s  total")
     assert last == "output     run"

@@ -1,5 +1,6 @@
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +13,15 @@ from tdr.tracking.process import TrackingProcess
 
 
 @pytest.fixture
-def process(tmp_path):
-    process = TrackingProcess(TrackingConfig(), tmp_path)
+def folder(tmp_path, server_database):
+    """A folder with a database, because making one takes seconds."""
+    shutil.copy(server_database, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def process(folder):
+    process = TrackingProcess(TrackingConfig(), folder)
     yield process
     process.close()
 
@@ -49,7 +57,7 @@ def test_an_answer_that_nobody_waits_for_is_not_taken_for_the_next(process, monk
     assert "second" in process.run_url("second")
 
 
-def test_it_ends_with_a_process_that_was_killed(tmp_path):
+def test_it_ends_with_a_process_that_was_killed(folder):
     script = (
         "import os, sys\n"
         "from pathlib import Path\n"
@@ -58,7 +66,7 @@ def test_it_ends_with_a_process_that_was_killed(tmp_path):
         "print(TrackingProcess(TrackingConfig(), Path(sys.argv[1])).sweep_url('a sweep'), flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
     )
-    command = [sys.executable, "-c", script, str(tmp_path)]
+    command = [sys.executable, "-c", script, str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         # Both processes write to the pipe, so this waits for the end of both.
