@@ -64,7 +64,7 @@ def test_a_run_leaves_its_record_metrics_and_times_and_says_what_came_out(start,
     assert last == "output     run"
     record = read(tmp_path / "run")
     assert (record["status"], record["exit_status"], record["description"]) == ("FINISHED", 0, "Only pixels.")
-    assert list(record["metrics"]) == ["scene/pixels", "time_s/counting", "time_s/total"]
+    assert list(record["metrics"]) == ["scene/pixels", "time_s/imports", "time_s/counting", "time_s/total"]
     assert record["metrics"] == read(tmp_path / "run", "metrics.json")
     assert record["tags"]["tdr.check"] == "off"
     assert (record["params"]["image.height"], record["params"]["light"]) == ("5", "tilted")
