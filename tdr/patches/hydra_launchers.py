@@ -5,7 +5,7 @@ run on unseen. Here each of those is a job that failed, and the rest are waited 
 This buys no time: without it, the first job that is killed ends the sweep, which then has to be resumed.
 
 Tried with Hydra's launcher for submitit 1.2.0 (and submitit 1.5.0 to 1.5.4) and with the one for Ray 1.2.2 (and Ray
-RAY). What is changed is what the launchers see, so it is their versions that count; of submitit and Ray it
+2.60). What is changed is what the launchers see, so it is their versions that count; of submitit and Ray it
 takes what these document. joblib's launcher, and the one that runs jobs in this process, are left as they are.
 """
 

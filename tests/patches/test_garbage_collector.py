@@ -12,6 +12,7 @@ from tdr.patches import garbage_collector
 def as_before():
     """The collector, which is afterwards as it was."""
     threshold = gc.get_threshold()
+    gc.set_threshold(700)
     garbage_collector.freeze_what_stays.cache_clear()
     yield
     gc.set_threshold(*threshold)
