@@ -4,7 +4,7 @@ Hydra's launchers for submitit (Slurm) and for Ray stop waiting at the first job
 run on unseen. Here each of those is a job that failed, and the rest are waited for. Being interrupted ends them all.
 This buys no time: without it, the first job that is killed ends the sweep, which then has to be resumed.
 
-Tried with Hydra's launcher for submitit 1.2.0 (and submitit 1.5.0 to 1.5.4) and with the one for Ray 1.2.2 (and Ray
+Tried with Hydra's launcher for submitit 1.2.0 (and submitit 1.5.0 and 1.5.4) and with the one for Ray 1.2.2 (and Ray
 2.60). What is changed is what the launchers see, so it is their versions that count; of submitit and Ray it
 takes what these document. joblib's launcher, and the one that runs jobs in this process, are left as they are.
 """
