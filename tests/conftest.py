@@ -6,6 +6,7 @@ from float64 to float32, and those in float32. Tests of one file that share kern
 make, stay together; all others go to whoever is free.
 """
 
+import os
 import shutil
 from pathlib import Path
 
@@ -14,15 +15,18 @@ import pytest
 from command_line import Command
 from filelock import FileLock
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 from PIL import ImageDraw
 
 import tdr.backend  # silences Taichi's import before a test module does it
 from tdr.config import Precision, TrackingConfig
 from tdr.tracking.store import TrackingStore
 
-# The same examples in every run, kept nowhere; the first one of a kernel compiles it.
+# The same examples in every run, kept nowhere; the first one of a kernel compiles it. Hypothesis would also take
+# numbers from the source of the modules that are imported: others in each process, and after each change.
 settings.register_profile("tdr", derandomize=True, database=None, deadline=None)
 settings.load_profile("tdr")
+providers.is_local_module_file = lambda _: False
 
 
 @pytest.fixture(scope="module")
@@ -109,16 +113,32 @@ def rng():
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Files and tests that are named run in this process, where a debugger can stop them."""
-    return None if all(Path(argument).is_dir() for argument in config.args) else 0
+    """One for each core, but no more than memory has room for; none where files or tests are named, for a debugger."""
+    if not all(Path(argument).is_dir() for argument in config.args):
+        return 0
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(cores or 1, 8)
 
 
-@pytest.hookimpl(trylast=True)  # after pytest's own sorting
+class _Order:
+    """Groups the tests before xdist asks for their groups, and sorts them after pytest's own sorting."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items):
+        for item in items:
+            if _stays_with_its_file(item):
+                item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {_stage(item)}"))
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(_Order())
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     items.sort(key=_stage)
-    for item in items:
-        if _stays_with_its_file(item):
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {_stage(item)}"))
 
 
 def _stage(item) -> int:

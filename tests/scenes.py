@@ -36,7 +36,9 @@ def pipeline_of(
     return tdr.Pipeline(
         tdr.TriangleMesh(mesh.vertices, mesh.triangles, albedo),
         CAMERAS[camera](),
-        tdr.DirectionalLightArray(direction=DIRECTIONS[:num_lights], color=COLORS[:num_lights]),
+        tdr.DirectionalLightArray(
+            **copy.deepcopy({"direction": DIRECTIONS[:num_lights], "color": COLORS[:num_lights]})
+        ),
         SHADERS[shader](),
         tdr.MeshConfig(
             albedo=[0.9, 0.7, 0.5],

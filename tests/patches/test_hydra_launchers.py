@@ -3,7 +3,6 @@
 import hydra_plugins.hydra_submitit_launcher as submitit_launcher
 import pytest
 import submitit
-from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.utils import JobReturn
 from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 from hydra_plugins.hydra_submitit_launcher.submitit_launcher import LocalLauncher
@@ -57,5 +56,8 @@ def test_submitit_is_left_as_it_is_where_the_switch_or_the_version_says_so(launc
 
 
 def test_one_launcher_runs_jobs_in_this_process():
+    # When Hydra looks for its plugins, it loads them anew.
+    from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+
     assert runs_here(BasicLauncher())
     assert not runs_here(JoblibLauncher())
