@@ -11,7 +11,6 @@ import contextlib
 import io
 import os
 import warnings
-from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +32,6 @@ taichi_patch.install()
 
 __all__ = [
     "array",
-    "compiling_in_float64",
     "dtype",
     "ensure_started",
     "epoch",
@@ -59,8 +57,11 @@ def start(precision: Precision | str = Precision.f32, arch: Arch | str = Arch.cp
     ``fast_math`` is off: with it on, the batched Jacobian differs from the one-pixel loop in the last bit.
     ``force_scalarize_matrix`` is on: forward mode needs it, and reverse passes compile faster.
 
+    Everything is computed in float64: the types of literals and locals, also those of users' shaders, do not depend on
+    the precision. So a check can judge a run in ``f32`` as sharply as one in ``f64``.
+
     Args:
-        precision: the floating-point type of rendering and derivatives, ``f32`` or ``f64``.
+        precision: the floating-point type of images and derivatives, ``f32`` or ``f64``.
         arch: the backend: ``cpu``, ``cuda``, ``vulkan`` or ``metal``.
 
     Raises:
@@ -75,7 +76,7 @@ def start(precision: Precision | str = Precision.f32, arch: Arch | str = Arch.cp
         with contextlib.redirect_stdout(io.StringIO()):
             ti.init(
                 arch=getattr(ti, arch.value),
-                default_fp=ti.f64 if precision is Precision.f64 else ti.f32,
+                default_fp=ti.f64,
                 fast_math=False,
                 force_scalarize_matrix=True,
                 enable_fallback=False,
@@ -122,17 +123,6 @@ def precision() -> Precision:
     ensure_started()
     assert _started is not None  # noqa: S101
     return _started[0]
-
-
-@contextlib.contextmanager
-def compiling_in_float64() -> Iterator[None]:
-    """Compile what is called for the first time in this block in float64, whatever Taichi was started with.
-
-    Literals and locals take Taichi's default type, which is looked up when a kernel is compiled.
-    """
-    ensure_started()
-    with taichi_patch.default_float(ti.f64):
-        yield
 
 
 def epoch() -> int:

@@ -9,6 +9,7 @@ compares with forward mode and, at a few pixels, with the one-pixel loop.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -22,8 +23,9 @@ from tdr.check.explanation import ColumnSample
 from tdr.check.surroundings import Surroundings
 from tdr.config import CheckMode, Method
 from tdr.config.parameters import Column, Parameter
-from tdr.derivatives.finite_difference import EPS, STEPS, UNDERFLOW, Differences, central_differences, scales
+from tdr.derivatives.finite_difference import STEPS, UNDERFLOW, Differences, central_differences
 from tdr.derivatives.jacobian import Track, compute_at, silently
+from tdr.derivatives.step_units import Extents
 from tdr.errors import InputError, check_choice
 from tdr.render.passes import Passes
 from tdr.render.pipeline import Pipeline
@@ -32,6 +34,7 @@ from tdr.results.check_result import CheckResult, ColumnCheck, DirectionCheck, P
 from tdr.results.jacobian_images import JacobianImages
 from tdr.shaders.custom import suspects
 from tdr.shaders.rules import ZEROING
+from tdr.words import counted
 
 Array = npt.NDArray[np.float64]
 
@@ -46,6 +49,10 @@ LOOP_SAMPLE = 16
 # between those of float64 and of float32, for what the condition of a pixel may cost.
 JITTERING = 1e-2
 JITTER = 2.0**-38
+# Which part of the covered pixels may be undefined, as where a formula is singular at a point.
+UNDEFINED = 1e-2
+# Where coordinates are so many times larger than what is seen, their rounding matters more than that of a float32 run.
+REMOTE = 2.0**20
 # How many standard deviations a normal number may be off: more happens once in 5e8.
 CONFIDENCE = 6.0
 
@@ -127,6 +134,8 @@ class _Check:
         self.mode = mode
         self.rng = np.random.default_rng(0)
         self.covered = len(passes.rasterizer.pixels)
+        self.drawn = np.sort(self.rng.permutation(self.covered)[:DIRECTION_SAMPLE])
+        self.extents = Extents.of(passes)
         # a map over all pixels, row by row, and what was found at some of them
         background, unsampled = np.uint8(Place.background), np.uint8(Place.unsampled)
         self.place = np.where(images.triangle_id.reshape(-1) >= 0, unsampled, background)
@@ -136,29 +145,28 @@ class _Check:
         self.wrong = False
 
     def run(self, track: Track) -> CheckResult:
-        direction = self.direction() if self.mode is CheckMode.quick else None
-        subset = np.arange(self.covered) if direction is None else self.sample(direction)
-        surroundings = Surroundings(self.passes, subset)
-        others = self.other_engines(subset)
+        quick = self.mode is CheckMode.quick
+        subset = self.sample() if quick else np.arange(self.covered)
         # A quick check evaluates all columns at once, a full one needs the memory for one parameter at a time.
         parameters = self.images.parameters
-        groups = [parameters] if direction is not None else [(parameter,) for parameter in parameters]
+        groups = [parameters] if quick else [(parameter,) for parameter in parameters]
+        direction: _Direction | None = None
         checks: list[ColumnCheck] = []
         circumstances: Circumstances | None = None
+        surroundings, others = self.around(subset)
         for group in track(groups, "checks"):
             chosen = np.array([column.parameter in group for column in self.images.columns])
-            columns = [column for column in self.images.columns if column.parameter in group]
-            comparison = compare(
-                self.passes,
-                self.images,
-                columns,
-                surroundings,
-                moving=direction is None,
-                reverse=others["again"][chosen],
-            )
+            comparison = self.compare(chosen, surroundings, others)
+            if quick:
+                direction = self.direction(comparison.units)
+                subset, before = self.with_suspects(subset, direction), len(subset)
+                if len(subset) > before:
+                    surroundings, others = self.around(subset)
+                    comparison = self.compare(chosen, surroundings, others)
             if circumstances is None:
                 circumstances = self.judge_image(comparison.estimated, surroundings)
             here = {name: values[chosen] for name, values in others.items()}
+            columns = [column for column in self.images.columns if column.parameter in group]
             checks += self.judge_columns(columns, comparison, surroundings, here, circumstances)
             right = subset[(np.nan_to_num(comparison.excess, nan=0.0) <= 1.0).all(axis=(0, 2))]
         directional = None if direction is None else self.judge_direction(direction, right)
@@ -190,6 +198,28 @@ class _Check:
         )
         return replace(result, curve=self.curve(result.worst))
 
+    def around(self, subset: npt.NDArray[np.integer]) -> tuple[Surroundings, dict[str, npt.NDArray[np.floating]]]:
+        """What lies around some covered pixels, and what others make of them."""
+        return Surroundings(self.passes, subset), self.other_engines(subset)
+
+    def compare(
+        self,
+        chosen: npt.NDArray[np.bool_],
+        surroundings: Surroundings,
+        others: dict[str, npt.NDArray[np.floating]],
+    ) -> Comparison:
+        """Compare some of the columns at some pixels."""
+        columns = [column for column, is_chosen in zip(self.images.columns, chosen, strict=True) if is_chosen]
+        return compare(
+            self.passes,
+            self.images,
+            columns,
+            surroundings,
+            self.extents,
+            moving=self.mode is CheckMode.full,
+            reverse=others["again"][chosen],
+        )
+
     def other_engines(self, subset: npt.NDArray[np.integer]) -> dict[str, npt.NDArray[np.floating]]:
         """The same derivatives (D, N, C) again, and in a full check by the other of reverse and forward mode."""
         images, parameters = self.images, self.images.parameters
@@ -217,25 +247,31 @@ class _Check:
 
     # ------------------------------------------------------------------------------------------- a random direction
 
-    def direction(self) -> _Direction:
-        """Compare a random direction at random pixels."""
-        images = self.images
-        subset = np.sort(self.rng.choice(self.covered, min(DIRECTION_SAMPLE, self.covered), replace=False))
-        surroundings = Surroundings(self.passes, subset)
-        tangent = self.rng.standard_normal(len(images.columns)) * scales(self.passes, images.columns)
-        comparison = compare_direction(self.passes, images, tangent, surroundings, DIRECTION_STEPS)
-        return _Direction(surroundings, tangent, comparison)
+    @functools.cached_property
+    def around_drawn(self) -> Surroundings:
+        """Where a quick check compares a random direction, which includes where it compares every column."""
+        return Surroundings(self.passes, self.drawn)
 
-    def sample(self, direction: _Direction) -> npt.NDArray[np.intp]:
-        """Where every column is compared: where the direction is off, at the boundary, and at random."""
-        subset = direction.surroundings.subset
+    def sample(self) -> npt.NDArray[np.intp]:
+        """Where a quick check compares every column: at the boundary, and at random."""
+        boundary = self.rng.permutation(self.drawn[self.around_drawn.place == Place.boundary])
+        order = np.concatenate([boundary[: SAMPLE // 4], self.rng.permutation(self.drawn)])
+        _, first = np.unique(order, return_index=True)
+        return np.sort(order[np.sort(first)][:SAMPLE])
+
+    def direction(self, units: Array) -> _Direction:
+        """Compare a random direction at many pixels; ``units`` (D,) are those of the columns' steps."""
+        tangent = self.rng.standard_normal(len(self.images.columns)) * units
+        comparison = compare_direction(
+            self.passes, self.images, tangent, self.around_drawn, self.extents, DIRECTION_STEPS
+        )
+        return _Direction(self.around_drawn, tangent, comparison)
+
+    def with_suspects(self, subset: npt.NDArray[np.integer], direction: _Direction) -> npt.NDArray[np.integer]:
+        """Pixels, and those at which a direction is off the most."""
         excess = np.fmax.reduce(direction.comparison.excess[0], axis=1)
         off = np.flatnonzero(excess > 1.0)
-        boundary = self.rng.permutation(np.flatnonzero(direction.surroundings.place == Place.boundary))
-        anywhere = self.rng.permutation(len(subset))
-        order = np.concatenate([off[np.argsort(-excess[off])][: SAMPLE // 4], boundary[: SAMPLE // 4], anywhere])
-        _, first = np.unique(order, return_index=True)
-        return np.asarray(subset[np.sort(order[np.sort(first)][:SAMPLE])])
+        return np.union1d(subset, direction.surroundings.subset[off[np.argsort(-excess[off])][: SAMPLE // 4]])
 
     def judge_direction(self, direction: _Direction, right: npt.NDArray[np.intp]) -> DirectionCheck:
         """Judge a direction; ``right`` are where in the list of covered pixels every column is right.
@@ -273,12 +309,15 @@ class _Check:
 
     def judge_image(self, estimated: Differences, surroundings: Surroundings) -> Circumstances:
         """Find out whether the image is finite, comes out the same again, and is as exact as its precision."""
-        rendered = surroundings.of_image(self.images.image) @ self.images.cotangents.T
+        colors, cotangents = surroundings.of_image(self.images.image), self.images.cotangents
+        rendered = colors @ cotangents.T
         single = self.images.precision == "f32"
-        roundoff = float(np.finfo(np.float32).eps) / EPS if single else 1.0
         jitter = estimated.jitter.max(axis=0)
-        allowed = roundoff * estimated.noise + jitter + UNDERFLOW[self.images.precision]
-        other = (np.abs(rendered - estimated.image) > allowed).any(axis=1)
+        allowed = estimated.noise + jitter + UNDERFLOW[self.images.precision]
+        if single:
+            allowed += float(np.finfo(np.float32).eps) * np.nan_to_num(np.abs(colors)) @ np.abs(cotangents.T)
+        alike = np.abs(rendered - estimated.image) <= allowed
+        other = ~(alike | ~(np.isfinite(rendered) | np.isfinite(estimated.image))).all(axis=1)
         # Where no half vector exists, rounding decides whether there is a highlight.
         other &= ~surroundings.opposite
         # At the very edge of a hard step, rounding decides on which side of it a pixel is.
@@ -302,8 +341,27 @@ class _Check:
             values=self.values(),
         )
         for finding in diagnose_image(circumstances):
-            self.fail(finding)
+            self.wrong |= circumstances.image_is_faulty
+            self.findings.append(finding)
+        self.count_undefined()
+        if self.extents.remoteness > REMOTE:
+            self.findings.append(
+                f"Coordinates are {self.extents.remoteness:.1g} times as large as what is seen, and what they are "
+                "rounded to limits derivatives and tolerances. Move mesh and camera nearer to the origin."
+            )
         return circumstances
+
+    def count_undefined(self) -> None:
+        """Find out how much of the whole rendering is not finite."""
+        covered = self.images.image.reshape(-1, 3)[self.passes.rasterizer.pixels]
+        undefined = int(np.count_nonzero(~np.isfinite(covered).all(axis=1)))
+        if undefined:
+            self.wrong |= undefined > UNDEFINED * self.covered
+            self.findings.append(
+                f"The image is not finite at {undefined} of {counted(self.covered, 'covered pixel')}; nothing is known "
+                f"of its derivatives there, and a check fails beyond {UNDEFINED:.0%}. Usual causes: a root, a power "
+                "or a logarithm of a negative number, a division by 0, a vector of length 0 that is normalized."
+            )
 
     def values(self) -> dict[Parameter, Array]:
         """The parameters' current values, each of its shape."""
@@ -345,15 +403,12 @@ class _Check:
             for d, column in enumerate(columns)
         ]
         checks = []
-        precision = engines["again"].dtype.type
         for d, sample in enumerate(compared):
             siblings = [other for other in compared if other.column.parameter == sample.column.parameter]
             findings = [*diagnose(sample, siblings, circumstances)]
             again = engines["again"][d].astype(np.float64)
             other = engines["other"][d].astype(np.float64) if "other" in engines else None
-            checks.append(
-                judge_column(sample, comparison, d, float(scale[d]), surroundings, again, other, findings, precision)
-            )
+            checks.append(judge_column(sample, comparison, d, float(scale[d]), surroundings, again, other, findings))
         return checks
 
     def paint(self, surroundings: Surroundings, comparison: Comparison, scale: npt.ArrayLike) -> None:
@@ -377,7 +432,7 @@ class _Check:
         entry = worst.worst
         pixel = entry.row * self.images.triangle_id.shape[1] + entry.column
         where = np.searchsorted(self.passes.rasterizer.pixels, [pixel])
-        (unit,) = scales(self.passes, [worst.column])
+        (unit,) = self.extents.units(self.passes, [worst.column])
         direction = np.array([[unit]])
         central = central_differences(self.passes, [worst.column], direction, where, self.images.cotangents)
         differences = central[0, :, 0, entry.channel or 0] / unit

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tdr.check.comparison import Comparison
 from tdr.check.explanation import ColumnSample
 from tdr.check.surroundings import Surroundings
-from tdr.derivatives.finite_difference import ROUNDINGS
+from tdr.derivatives.finite_difference import EPS, ROUNDINGS
 from tdr.results.check_result import ColumnCheck, ComparedEntry, Place, Verdict
 from tdr.words import counted
 
@@ -32,7 +32,6 @@ def judge_column(
     again: Array,
     other: Array | None,
     findings: Sequence[str],
-    precision: type[np.floating],
 ) -> ColumnCheck:
     """Judge one column.
 
@@ -45,7 +44,6 @@ def judge_column(
         again: (N, C) the same derivatives, computed again.
         other: (N, C) those of the other of forward and reverse mode; None where it was not run.
         findings: what is wrong, in words, so far.
-        precision: the type that the derivatives were computed in.
 
     Returns:
         Errors, counts and the verdict.
@@ -53,7 +51,9 @@ def judge_column(
     findings = list(findings)
     if _is_rounding(sample):
         findings.append("The column is zero but for rounding; errors are relative to the brightest pixel.")
-        scale = max(scale, float(np.max(np.abs(comparison.estimated.image), initial=0.0)))
+        image = np.abs(comparison.estimated.image)
+        brightest = float(np.max(image, initial=0.0, where=np.isfinite(image)))
+        scale = max(scale, brightest / float(comparison.units[d]))
     per_scale = 1.0 / scale if scale > 0.0 else 0.0
     difference, excess, places = comparison.difference[d], comparison.excess[d], comparison.places[d]
     counts = ~np.isnan(difference)
@@ -67,8 +67,7 @@ def judge_column(
     if other is not None:
         apart = np.nan_to_num(np.where(counts, np.abs(again - other), 0.0))
         forward_error = float(apart.max(initial=0.0)) * per_scale
-        roundoff = float(np.finfo(precision).eps)
-        if (apart > 2.0 * comparison.rounding[d] + ROUNDINGS * roundoff * scale).any():  # both are rounded
+        if (apart > 2.0 * comparison.rounding[d] + ROUNDINGS * EPS * scale).any():  # both are rounded
             failed = True
             findings.append(f"Reverse and forward mode differ by up to {forward_error:.1e} of the largest entry.")
     for finding in _over_budget(places, surroundings):

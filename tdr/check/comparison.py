@@ -1,8 +1,10 @@
 """Jacobian images beside finite differences, entry by entry: what may be compared, and by how much they may differ.
 
-Two values may differ by the bound of the finite differences, plus what rounding does to the tested value: how much the
-derivative changes under small relative changes of the data, measured at each entry, and how large the parameter's
-entries are at the pixel, times the unit roundoff of the run, times ``ROUNDINGS``.
+Two values may differ by the bound of the finite differences, plus what rounding does to the tested value. Everything is
+computed in float64, so that is how much the derivative changes under small relative changes of the data, measured at
+each entry, and how large the parameter's entries are at the pixel, times float64's unit roundoff, times ``ROUNDINGS``;
+and in a float32 run, once, the rounding of the result. Where a shader is seen to round to float32 by itself, a float32
+run may do as float32 does.
 """
 
 from __future__ import annotations
@@ -14,19 +16,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from tdr.check.surroundings import Surroundings
+from tdr.check.surroundings import Surroundings, visibility_changes
 from tdr.config import Method
 from tdr.config.parameters import Column, Reads
-from tdr.derivatives.finite_difference import (
-    EPS,
-    ROUNDINGS,
-    STEPS,
-    UNDERFLOW,
-    Differences,
-    differences,
-    scales,
-    visibility_changes,
-)
+from tdr.derivatives.finite_difference import EPS, ROUNDINGS, STEPS, UNDERFLOW, Differences, differences
+from tdr.derivatives.fitted import fitted_differences
+from tdr.derivatives.step_units import Extents
 from tdr.render.passes import Passes
 from tdr.results.check_result import COMPARED, Place
 from tdr.results.jacobian_images import JacobianImages
@@ -49,8 +44,8 @@ class Comparison:
         tolerance: (D, N, C) by how much they may differ.
         rounding: (D, N, C) the part of it that rounding in the run explains.
         places: (D, N) uint8, :class:`tdr.results.check_result.Place`.
-        estimated: finite differences that this rests on: of the first column and all that were computed together with
-            it, under all lights.
+        units: (D,) the unit of each column's steps.
+        estimated: finite differences of some columns under all lights, which show the rendering as it is.
     """
 
     tested: Array
@@ -58,6 +53,7 @@ class Comparison:
     tolerance: Array
     rounding: Array
     places: npt.NDArray[np.uint8]
+    units: Array
     estimated: Differences
 
     @functools.cached_property
@@ -84,6 +80,7 @@ def compare(
     images: JacobianImages,
     columns: Sequence[Column],
     surroundings: Surroundings,
+    extents: Extents,
     *,
     moving: bool,
     reverse: Array | None = None,
@@ -95,32 +92,68 @@ def compare(
         images: its Jacobian images.
         columns: D columns, all of each parameter that occurs.
         surroundings: the pixels.
+        extents: of what is seen.
         moving: whether to find out which triangle the pixels see at every step, and to leave out the steps at which
             it is another.
         reverse: (D, N, C) what reverse mode gives; needed where the images are finite differences.
     """
-    units = scales(passes, columns)
     subset, cotangents = surroundings.subset, images.cotangents
-    beyond = surroundings.beyond_half_vector(columns, np.diag(units), STEPS)
-    # All under the first light are seen under all of them, so that one part shows the rendering as it is.
-    owners = np.array([column.index[0] if column.parameter.per_light else 0 for column in columns])
-    groups = (
-        list(np.arange(len(columns))[:, None]) if moving else [np.flatnonzero(owners == o) for o in np.unique(owners)]
-    )
-    parts = []
-    for group in groups:
-        chosen, steps, excluded = [columns[int(d)] for d in group], np.diag(units[group]), beyond[group]
+    guesses = extents.units(passes, columns)
+
+    def excluding(chosen: Sequence[Column], units: Array) -> Mask:
+        excluded = surroundings.beyond_half_vector(chosen, np.diag(units), STEPS)
         if moving and chosen[0].parameter.reads is Reads.POSE:
-            excluded = excluded | visibility_changes(passes, chosen, steps[0])[:, subset]
-        light = int(owners[group[0]]) or None
-        parts.append(differences(passes, chosen, steps, subset, cotangents, excluded=excluded, light=light))
+            changes = [
+                visibility_changes(passes, [c], unit[None])[:, subset] for c, unit in zip(chosen, units, strict=True)
+            ]
+            excluded = excluded | np.stack(changes)
+        return excluded
+
+    # A light's own numbers are seen under it alone: beside a bright light a dim one would drown in rounding.
+    lights = np.array([column.index[0] if column.parameter.per_light else -1 for column in columns])
+    if passes.num_lights == 1:
+        lights[:] = -1
+    groups = (
+        list(np.arange(len(columns))[:, None]) if moving else [np.flatnonzero(lights == o) for o in np.unique(lights)]
+    )
+    parts, units = [], np.empty(len(columns))
+    for group in groups:
+        light = None if lights[group[0]] < 0 else int(lights[group[0]])
+        part, units[group] = fitted_differences(
+            passes,
+            [columns[int(d)] for d in group],
+            guesses[group],
+            subset,
+            cotangents,
+            extents,
+            excluding=excluding,
+            light=light,
+        )
+        parts.append(part)
     tested = np.stack([surroundings.of_image(images.column(column)) for column in columns])
     magnitude = np.empty_like(tested)
-    for parameter in {column.parameter for column in columns}:
-        of_parameter = [column.parameter == parameter for column in columns]
-        magnitude[of_parameter] = np.nan_to_num(np.abs(tested[of_parameter]), posinf=0.0).max(axis=0)
-    estimated = _Estimated(parts, np.argsort(np.concatenate(groups)))
-    comparison = _comparison(images, surroundings, tested, magnitude, estimated, units[:, None, None], beyond)
+    owners = [(column.parameter, light) for column, light in zip(columns, lights, strict=True)]
+    for owner in set(owners):
+        own = [other == owner for other in owners]
+        magnitude[own] = np.nan_to_num(np.abs(tested[own]), posinf=0.0).max(axis=0)
+    order = np.argsort(np.concatenate(groups))
+    whole = next((part for group, part in zip(groups, parts, strict=True) if lights[group[0]] < 0), None)
+    if whole is None:
+        # All columns are lights' own; those of the first stand for all.
+        first = np.flatnonzero(lights == 0)[: 1 if moving else None]
+        named = [columns[int(d)] for d in first]
+        whole = differences(passes, named, np.diag(units[first]), subset, cotangents, extents)
+    comparison = _comparison(
+        images,
+        surroundings,
+        tested,
+        np.abs(tested),
+        magnitude,
+        _Estimated(parts, order),
+        units,
+        surroundings.beyond_half_vector(columns, np.diag(units), STEPS),
+    )
+    comparison = replace(comparison, estimated=whole)
     if images.method == Method.finite_difference.value:
         assert reverse is not None  # noqa: S101
         return replace(comparison, reference=reverse)
@@ -128,7 +161,12 @@ def compare(
 
 
 def compare_direction(
-    passes: Passes, images: JacobianImages, direction: Array, surroundings: Surroundings, steps: Array
+    passes: Passes,
+    images: JacobianImages,
+    direction: Array,
+    surroundings: Surroundings,
+    extents: Extents,
+    steps: Array,
 ) -> Comparison:
     """Compare the derivative along a direction in the space of all columns with finite differences.
 
@@ -137,6 +175,7 @@ def compare_direction(
         images: its Jacobian images.
         direction: (D,) in the units of the columns' derivatives.
         surroundings: the pixels.
+        extents: of what is seen.
         steps: at least 3.
 
     Returns:
@@ -145,7 +184,7 @@ def compare_direction(
     subset = surroundings.subset
     beyond = surroundings.beyond_half_vector(images.columns, direction[None], steps)
     estimated = differences(
-        passes, images.columns, direction[None], subset, images.cotangents, steps=steps, excluded=beyond
+        passes, images.columns, direction[None], subset, images.cotangents, extents, steps=steps, excluded=beyond
     )
     tested = np.zeros((1, len(subset), len(images.cotangents)))
     magnitude = np.zeros_like(tested)
@@ -154,13 +193,20 @@ def compare_direction(
         tested += contribution
         magnitude += np.nan_to_num(np.abs(contribution), posinf=0.0)
     return _comparison(
-        images, surroundings, tested, magnitude, _Estimated([estimated], np.arange(1)), np.ones((1, 1, 1)), beyond
+        images,
+        surroundings,
+        tested,
+        magnitude,
+        magnitude,
+        _Estimated([estimated], np.arange(1)),
+        np.ones(1),
+        beyond,
     )
 
 
 @dataclass(frozen=True)
 class _Estimated:
-    """Finite differences of some columns, in parts, of which the first is under all lights.
+    """Finite differences of some columns, in parts.
 
     Attributes:
         parts: as they were computed.
@@ -174,44 +220,59 @@ class _Estimated:
         """An attribute that has an entry for each column, column by column."""
         return np.asarray(np.concatenate([getattr(part, name) for part in self.parts])[self.order])
 
+    @property
+    def brightest(self) -> Array:
+        """(D,) the brightest pixel under the lights under which each column was seen, 1 where all is black."""
+        brightest = []
+        for part in self.parts:
+            finite = np.abs(part.image[np.isfinite(part.image)])
+            brightest += [np.max(finite, initial=0.0) or 1.0] * len(part.values)
+        return np.array(brightest)[self.order]
+
 
 def _comparison(
     images: JacobianImages,
     surroundings: Surroundings,
     tested: Array,
+    stored: Array,
     magnitude: Array,
     estimated: _Estimated,
     units: Array,
     beyond: Mask,
 ) -> Comparison:
-    joined = estimated.joined
-    roundoff = EPS if images.precision == "f64" else float(np.finfo(np.float32).eps)
-    reference = joined("values") / units
-    rounding = ROUNDINGS * (
-        roundoff * (joined("shading_condition") / units + magnitude) + EPS * joined("geometry_condition") / units
+    """Compare ``tested`` (D, N, C), which is made of stored numbers of the magnitude ``stored``."""
+    joined, per_unit = estimated.joined, units[:, None, None]
+    reference = joined("values") / per_unit
+    roundoff = np.full(per_unit.shape, EPS)
+    rounding = UNDERFLOW[images.precision] + np.zeros_like(tested)
+    if images.precision == "f32":
+        single = float(np.finfo(np.float32).eps)
+        rounding += single * np.nan_to_num(stored, posinf=0.0)
+        # The shader has casts of its own.
+        roundoff[joined("jitter").any(axis=(1, 2))] = single
+    rounding += ROUNDINGS * (
+        roundoff * (joined("shading_condition") / per_unit + magnitude) + EPS * joined("geometry_condition") / per_unit
     )
-    # What is below the normal numbers of the run's precision is lost.
-    tolerance = joined("bounds") / units + rounding + UNDERFLOW[images.precision]
+    tolerance = joined("bounds") / per_unit + rounding
     causes = joined("causes")
-    image = estimated.parts[0].image
     # The least three steps are what a derivative takes at least.
     causes = np.where((causes == Place.visibility) & beyond[:, -3:].any(axis=1), Place.highlight_edge, causes)
     places = np.where(causes == 0, surroundings.place, causes).astype(np.uint8)
     edges = surroundings.edges()
     places = np.where((causes == Place.kink) & (edges > 0), edges, places)
-    uncertain = (tolerance > USEFUL * _typical(reference, tolerance, image, units)).any(axis=2)
+    brightest = estimated.brightest[:, None, None] / per_unit
+    uncertain = (tolerance > USEFUL * _typical(reference, tolerance, brightest)).any(axis=2)
     places[(causes == 0) & uncertain] = Place.imprecise
     # Where a light shines straight towards the camera, a half vector is the ratio of two numbers that are both zero but
     # for their rounding; what its derivative is there, nobody can say.
     wrong = ~(np.abs(tested - reference) <= tolerance).all(axis=2)
     places[wrong & (causes == 0) & surroundings.opposite] = Place.highlight_edge
-    return Comparison(tested, reference, tolerance, rounding, places, estimated.parts[0])
+    return Comparison(tested, reference, tolerance, rounding, places, units, estimated.parts[0])
 
 
-def _typical(reference: Array, tolerance: Array, image: Array, units: Array) -> Array:
+def _typical(reference: Array, tolerance: Array, brightest: Array) -> Array:
     """What an entry's tolerance is measured by: itself, the median of those that are not zero, or the brightness."""
     magnitudes = np.abs(reference)
     significant = np.where(np.isfinite(tolerance) & (magnitudes > tolerance), magnitudes, np.nan)
     medians = np.array([np.median(m[np.isfinite(m)]) if np.isfinite(m).any() else 0.0 for m in significant])
-    brightest = np.max(np.abs(image[np.isfinite(image)]), initial=0.0) or 1.0
-    return np.asarray(np.fmax(np.fmax(magnitudes, medians[:, None, None]), brightest / units))
+    return np.asarray(np.fmax(np.fmax(magnitudes, medians[:, None, None]), brightest))

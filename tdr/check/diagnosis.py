@@ -32,6 +32,11 @@ class Circumstances:
     noise_allowed: float
     values: Mapping[Parameter, npt.NDArray[np.floating]]
 
+    @property
+    def image_is_faulty(self) -> bool:
+        """Whether the image is random, or noisier than float64 can be; large numbers may nearly cancel in it."""
+        return not self.image_repeats or self.noise >= FLOAT32 / 8
+
 
 def diagnose_image(circumstances: Circumstances) -> tuple[str, ...]:
     """What is wrong with the image itself, whatever it is differentiated by; empty if nothing is."""

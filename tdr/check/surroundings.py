@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.config.parameters import Column
-from tdr.derivatives.finite_difference import NUDGED_STEP
+from tdr.derivatives.finite_difference import NUDGED_STEP, STEPS
 from tdr.render.passes import Passes
+from tdr.render.values import SceneValues
 from tdr.results.check_result import Place
 from tdr.visibility.projection import BEHIND, project_vertices
+from tdr.visibility.rasterizer import TriangleRasterizer
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -52,6 +54,40 @@ def project(passes: Passes) -> Array:
         first_pixels,
     )
     return np.where(first_pixels[:, None] == BEHIND, 0.0, positions[:, :2])
+
+
+def visibility_changes(passes: Passes, columns: Sequence[Column], direction: Array, steps: Array = STEPS) -> Mask:
+    """Which covered pixels see another triangle when the scene is displaced along a direction, step by step.
+
+    Args:
+        passes: the scene, rendered with its current settings.
+        columns: D columns.
+        direction: (D,).
+        steps: (J,).
+
+    Returns:
+        (J, covered pixels): whether the triangle changes at the step or at its opposite.
+    """
+    pixels = passes.rasterizer.pixels
+    seen = passes.rasterizer.triangle_id_buffer.reshape(-1)[pixels]
+    height, width = passes.resolution
+    scene = SceneValues.of(passes.scene)
+    changes = np.zeros((len(steps), len(pixels)), dtype=np.bool_)
+    rasterizer = TriangleRasterizer(height, width)
+    for j, step in enumerate(steps):
+        for signed in (step, -step):
+            moved = scene.displaced(columns, signed * direction)
+            lens = moved[passes.scene.camera.lens][0, 0]
+            rasterizer.forward(
+                passes.scene.mesh,
+                model=np.array([moved["mesh.scale"][0, 0], *moved["mesh.translation"][0]]),
+                rotations=moved.rotations,
+                view=passes.scene.camera.view(moved["camera.position"][0], lens, width / height),
+                camera=type(passes.scene.camera),
+                cull_back_faces=passes.scene.placement.cull_back_faces,
+            )
+            changes[j] |= rasterizer.triangle_id_buffer.reshape(-1)[pixels] != seen
+    return changes
 
 
 class Surroundings:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tdr import backend
 from tdr.backend import ti
 from tdr.config.parameters import Reads
 from tdr.render.kernels import vec3
@@ -196,7 +195,7 @@ def evaluate(
     poses = np.concatenate([values[:, :, pose].reshape(len(scenes), -1), rotations.reshape(len(scenes), -1)], axis=1)
     poses = poses.reshape(groups, len(radiance), -1)
     moves = (poses != poses[:, :1]).any(axis=2).reshape(-1)
-    with backend.compiling_in_float64(), explained(layout.shader):
+    with explained(layout.shader):
         _evaluation.evaluate(
             values.shape[1],
             sample.pixels,

@@ -1,7 +1,7 @@
 """Finite differences of the image with an error bound for every entry, in float64 in every run.
 
-Central differences D(h) = (f(h) - f(-h)) / 2h are taken at steps from 2**-4 down to 2**-22 times the scale of the
-parameter, each a quarter of the one before. Where f is smooth, D(h) errs by c h**2 + O(h**4), which Richardson's
+Central differences D(h) = (f(h) - f(-h)) / 2h are taken at steps from 2**-4 down to 2**-22 times a unit
+(:mod:`tdr.derivatives.step_units`), each a quarter of the one before. Where f is smooth, D(h) errs by c h**2 + O(h**4), which Richardson's
 extrapolation removes: E(h) = D(h/4) + (D(h/4) - D(h)) / 15. What it removed, and how far two successive
 extrapolations differ, bound what is left, together with a sixteenth of the same at the step before; rounding adds
 noise / h. For each entry the step with the least bound counts.
@@ -14,12 +14,11 @@ How far rounding moves a value is measured: an algorithm of n rounded operations
 are off by about sqrt(n) roundings, so the change of the value under small random changes of all that it is computed
 from, times ``ROUNDINGS``, is what rounding can do (Kenney & Laub 1994, "Small-sample statistical condition estimates").
 That is what float64 explains. An image that passes through something coarser, such as float32, is a staircase; that is
-measured by itself, from values at equal distances that are so short that a smooth function is all but straight.
+measured by itself (:mod:`tdr.derivatives.roughness`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -28,10 +27,11 @@ import numpy.typing as npt
 
 from tdr.config.parameters import Column, Reads
 from tdr.derivatives.evaluation import PixelSample, evaluate
+from tdr.derivatives.roughness import FEW, VALUES, is_coarse, jitter_of, roughness
+from tdr.derivatives.step_units import Extents
 from tdr.render.passes import Passes
 from tdr.render.values import SceneValues
 from tdr.results.check_result import Place
-from tdr.visibility.rasterizer import TriangleRasterizer
 
 Array = npt.NDArray[np.float64]
 
@@ -48,16 +48,15 @@ EPS = float(np.finfo(np.float64).eps)
 UNDERFLOW = {"f32": float(np.finfo(np.float32).tiny) * 2.0**20, "f64": float(np.finfo(np.float64).tiny) * 2.0**20}
 
 # What is changed to see what rounding does, how far, and the step at which derivatives are taken then. A triangle that
-# is seen edge-on is another one after the larger change.
-_NUDGES = ((Reads.SHADING, 2.0**-16), (Reads.SHADING, 2.0**-16), (Reads.POSE, 2.0**-16), (Reads.POSE, 2.0**-40))
+# is seen edge-on is another one after the larger change, and so is a function that varies fast.
+_NUDGES = ((Reads.SHADING, 2.0**-16), (Reads.SHADING, 2.0**-32), (Reads.POSE, 2.0**-16), (Reads.POSE, 2.0**-40))
 NUDGED_STEP = 2.0**-12
+# Of a smaller change rounding would leave too little.
+_LEAST_NUDGE = 2.0**-44
 _APART = 2.0**-4
 # Where the image is evaluated to see how coarse it is: at equal distances, all to one side of 0, where a kink or a jump
-# at the parameter's value itself plays no part. The first few values show whether it is.
-_PROBE: Array = STEPS[-1] * np.arange(1.0, 33.0)
-_FEW = 6
-# What is coarse is so at all pixels; a kink or a jump between the values is at a few.
-_COARSE = 0.05
+# at the parameter's value itself plays no part.
+_PROBE: Array = STEPS[-1] * np.arange(1.0, VALUES + 1.0)
 
 # Pixels times scenes that are evaluated at a time: 24 bytes each.
 _EVALUATIONS = 1 << 21
@@ -94,18 +93,13 @@ class Differences:
     repeats: bool
 
 
-def scales(passes: Passes, columns: Sequence[Column]) -> Array:
-    """The unit of each column's steps, (D,): the magnitude of the parameter, at least 1."""
-    numbers = SceneValues.of(passes.scene)
-    return np.array([max(1.0, float(np.abs(numbers[column.parameter.name]).max())) for column in columns])
-
-
 def differences(
     passes: Passes,
     columns: Sequence[Column],
     directions: Array,
     subset: npt.NDArray[np.integer],
     cotangents: Array,
+    extents: Extents,
     *,
     steps: Array = STEPS,
     excluded: npt.NDArray[np.bool_] | None = None,
@@ -121,6 +115,7 @@ def differences(
         directions: (M, D), in the unit of each column's derivative; a step h displaces the columns by h times that.
         subset: (N,) where the pixels stand in the list of covered pixels.
         cotangents: (C, 3).
+        extents: of what is seen.
         steps: (J,) at least 3, each a quarter of the one before.
         excluded: (M, J, N), or what broadcasts to it: which steps must not be used, because the pixel sees another
             triangle at the step or its opposite, or there is a singular point on the way; by default none.
@@ -130,7 +125,7 @@ def differences(
     Returns:
         The derivatives along each direction, per unit of it, and their bounds.
     """
-    scenes = len(directions) * (2 * len(steps) + _FEW + 2 * len(_NUDGES)) + 1 + len(_NUDGES)
+    scenes = len(directions) * (2 * len(steps) + FEW + 2 * len(_NUDGES)) + 1 + len(_NUDGES)
     size = max(1, _EVALUATIONS // scenes)
     chunks = [slice(start, start + size) for start in range(0, max(1, len(subset)), size)]
     parts = []
@@ -138,10 +133,10 @@ def differences(
         excluded = np.broadcast_to(excluded, (len(directions), len(steps), len(subset)))
     for chunk in chunks:
         usable = None if excluded is None else ~excluded[:, :, chunk, None]
-        part = _Chunk(passes, columns, directions, subset[chunk], cotangents, steps, light)
+        part = Chunk(passes, columns, directions, subset[chunk], cotangents, steps, light)
         # A displaced image need not be finite, and then the step is not used.
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-            parts.append(part.differences(usable))
+            parts.append(part.differences(usable, extents))
     return _joined(parts)
 
 
@@ -154,7 +149,7 @@ def central_differences(
     steps: Array = STEPS,
 ) -> Array:
     """The central difference of each step, (M, J, N, C), without any bound; see :func:`differences`."""
-    return _Chunk(passes, columns, directions, subset, cotangents, steps).central()
+    return Chunk(passes, columns, directions, subset, cotangents, steps).central()
 
 
 def _joined(parts: Sequence[Differences]) -> Differences:
@@ -178,42 +173,6 @@ def _joined(parts: Sequence[Differences]) -> Differences:
     )
 
 
-def visibility_changes(
-    passes: Passes, columns: Sequence[Column], direction: Array, steps: Array = STEPS
-) -> npt.NDArray[np.bool_]:
-    """Which covered pixels see another triangle when the scene is displaced along a direction, step by step.
-
-    Args:
-        passes: the scene, rendered with its current settings.
-        columns: D columns.
-        direction: (D,).
-        steps: (J,).
-
-    Returns:
-        (J, covered pixels): whether the triangle changes at the step or at its opposite.
-    """
-    pixels = passes.rasterizer.pixels
-    seen = passes.rasterizer.triangle_id_buffer.reshape(-1)[pixels]
-    height, width = passes.resolution
-    scene = SceneValues.of(passes.scene)
-    changes = np.zeros((len(steps), len(pixels)), dtype=np.bool_)
-    rasterizer = TriangleRasterizer(height, width)
-    for j, step in enumerate(steps):
-        for signed in (step, -step):
-            moved = scene.displaced(columns, signed * direction)
-            lens = moved[passes.scene.camera.lens][0, 0]
-            rasterizer.forward(
-                passes.scene.mesh,
-                model=np.array([moved["mesh.scale"][0, 0], *moved["mesh.translation"][0]]),
-                rotations=moved.rotations,
-                view=passes.scene.camera.view(moved["camera.position"][0], lens, width / height),
-                camera=type(passes.scene.camera),
-                cull_back_faces=passes.scene.placement.cull_back_faces,
-            )
-            changes[j] |= rasterizer.triangle_id_buffer.reshape(-1)[pixels] != seen
-    return changes
-
-
 @dataclass(frozen=True)
 class _Setting:
     """Pixels and their scene, as they are or nudged; see :func:`tdr.derivatives.evaluation.evaluate`."""
@@ -223,7 +182,7 @@ class _Setting:
     stretch: float = 0.0
 
 
-class _Chunk:
+class Chunk:
     """Finite differences at so many pixels that their evaluations fit into memory."""
 
     def __init__(
@@ -276,27 +235,35 @@ class _Chunk:
         _, (moved,), _ = self.evaluate([_Setting(self.sample, self.scene)], self.steps, times=1)
         return np.asarray((moved[:, 0] - moved[:, 1]) / (2.0 * self.steps[:, None, None]))
 
-    def differences(self, usable: npt.NDArray[np.bool_] | None) -> Differences:
+    def ladder(self, noise: Array) -> tuple[Array, Array, Array, Array]:
+        """What :func:`extrapolated` reads, where ``noise`` (N, C) is what rounding does to the image."""
+        ((image,),), (moved,), _ = self.evaluate([_Setting(self.sample, self.scene)], self.steps, times=1)
+        h = self.steps[:, None, None]
+        noise_moved = noise + ROUNDINGS * EPS * np.fmax(np.abs(moved[:, 0]), np.abs(moved[:, 1]))
+        second = np.abs(moved[:, 0] - 2.0 * image + moved[:, 1])
+        return (moved[:, 0] - moved[:, 1]) / (2.0 * h), second, h, noise_moved
+
+    def differences(self, usable: npt.NDArray[np.bool_] | None, extents: Extents) -> Differences:
         """The derivatives along each direction; ``usable`` is (M, J, N, 1)."""
         here = [_Setting(self.sample, self.scene)]
-        ((image, again),), (moved,), (probe,) = self.evaluate(here, self.steps, times=2, probe=_PROBE[:_FEW])
+        ((image, again),), (moved,), (probe,) = self.evaluate(here, self.steps, times=2, probe=_PROBE[:FEW])
         if usable is not None:
             moved = np.where(usable[:, None], moved, np.nan)
         h = self.steps[:, None, None]
         central = (moved[:, 0] - moved[:, 1]) / (2.0 * h)
         second = np.abs(moved[:, 0] - 2.0 * image + moved[:, 1])
-        change, shading, geometry = self.conditions()
+        change, shading, geometry = self.conditions(extents)
         noise = ROUNDINGS * EPS * (change + np.abs(image)) + UNDERFLOW["f64"]
         # A displaced image may be brighter than the image itself.
         noise_moved = noise + ROUNDINGS * EPS * np.fmax(np.abs(moved[:, 0]), np.abs(moved[:, 1]))
         jitter = np.zeros_like(noise_moved[:, -1])
         # Where the step beyond the last value of the probe may not be used, the image is not straight along it either.
         straight = True if usable is None else usable[:, np.searchsorted(-self.steps, -_PROBE[-1]) - 1]
-        if _coarse(_roughness(probe, noise_moved[:, -1]) * straight).any():
+        if is_coarse(roughness(probe, noise_moved[:, -1]) * straight).any():
             _, _, (probe,) = self.evaluate(here, self.steps[:0], times=1, probe=_PROBE)
-            jitter = _jitter(_roughness(probe, noise_moved[:, -1]) * straight, second, noise_moved[:, -1], image)
+            jitter = jitter_of(roughness(probe, noise_moved[:, -1]) * straight, second, noise_moved[:, -1], image)
         repeats = np.array_equal(image, again, equal_nan=True)
-        values, bounds = _extrapolated(central, second, h, np.fmax(noise_moved, jitter[:, None]))
+        values, bounds, _ = extrapolated(central, second, h, np.fmax(noise_moved, jitter[:, None]))
         causes = np.zeros(values.shape[:2], dtype=np.uint8)
         trusted = np.isfinite(bounds).all(axis=2)
         causes[~trusted] = Place.kink
@@ -307,7 +274,7 @@ class _Chunk:
         causes[(causes != Place.visibility) & ~defined.all(axis=2)] = Place.undefined
         return Differences(values, bounds, causes, central, shading, geometry, image, noise, jitter, repeats)
 
-    def conditions(self) -> tuple[Array, Array, Array]:
+    def conditions(self, extents: Extents) -> tuple[Array, Array, Array]:
         """How much the image (N, C) and its derivatives (M, N, C) change per relative change of the data.
 
         Returns:
@@ -316,7 +283,9 @@ class _Chunk:
         rng = np.random.default_rng(0)
         settings = [_Setting(self.sample, self.scene)]
         nudged = []
-        for what, size in _NUDGES:
+        for what, relative in _NUDGES:
+            # A part of what is seen is the smaller a part of coordinates, the farther away it is.
+            size = max(relative / extents.remoteness, _LEAST_NUDGE)
             sample, scale, before = self.sample, 1.0, 0
             if what is Reads.POSE:
                 # Equal normals or albedos of a triangle's corners hide what rounding does to the barycentrics: what
@@ -325,7 +294,8 @@ class _Chunk:
                 settings.append(_Setting(sample, self.scene))
             nudged.append((what, size, scale, before, len(settings)))
             stretch = size if what is Reads.SHADING else 0.0
-            settings.append(_Setting(sample.nudged(what, size, rng), self.scene.nudged(what, size, rng), stretch))
+            scene = self.scene.nudged(what, size, rng, extents.coordinates)
+            settings.append(_Setting(sample.nudged(what, size, rng), scene, stretch))
         image, moved, _ = self.evaluate(settings, np.array([NUDGED_STEP]), times=1)
         slopes = (moved[:, :, 0, 0] - moved[:, :, 1, 0]) / (2.0 * NUDGED_STEP)
         change = np.zeros(image.shape[2:])
@@ -336,45 +306,18 @@ class _Chunk:
         return change, by_kind[Reads.SHADING], by_kind[Reads.POSE]
 
 
-def _roughness(probe: Array, noise: Array) -> Array:
-    """By how much values (M, P, N, C) at equal distances are seen to be rounded, (M, N, C); 0 where within ``noise``.
+def extrapolated(central: Array, second: Array, h: Array, noise: Array) -> tuple[Array, Array, Array]:
+    """The extrapolation with the least bound for each entry.
 
-    Where rounding errors are independent, with a standard deviation s, the mean square of their k-th differences is
-    (2k choose k) s**2, whatever k is; that of a smooth function falls with k. So it is rounding if the third and the
-    fifth differences give the same s but for a factor of 4. An error of 3 s is never exceeded by one that is uniform,
-    as on a staircase, and hardly ever by one that is normal.
-    (More & Wild 2011, "Estimating computational noise".)
+    Args:
+        central: (M, J, N, C) the central difference of each step.
+        second: (M, J, N, C) the magnitude of the second difference of each step.
+        h: (J, 1, 1) the steps.
+        noise: (M, J, N, C) by how much the displaced image may be off.
+
+    Returns:
+        (M, N, C) each: the derivative, its bound, infinite where no step can be trusted, and the step.
     """
-    third, fifth = (
-        np.sqrt(np.mean(np.diff(probe, n=order, axis=1) ** 2, axis=1) / math.comb(2 * order, order)) for order in (3, 5)
-    )
-    return np.where((3.0 * third > noise) & (fifth > third / 4.0), 3.0 * third, 0.0)
-
-
-def _coarse(roughness: Array) -> npt.NDArray[np.bool_]:
-    """(M,) along which directions the image is coarse everywhere, and not only bent or broken at a few pixels."""
-    return np.asarray(np.count_nonzero(roughness, axis=(1, 2)) > _COARSE * roughness[0].size)
-
-
-def _jitter(roughness: Array, second: Array, noise: Array, image: Array) -> Array:
-    """By how much the image (N, C) jitters beyond its noise when displaced, (M, N, C).
-
-    A pixel is as coarse along all directions, also where the values do not show it because they lie on one step; but
-    not along those that do not change what is rounded, where its second differences are 0.
-    """
-    coarse = _coarse(roughness)
-    seen = roughness[coarse]
-    pixel = np.sqrt(np.sum(seen * seen, axis=0) / np.maximum(np.count_nonzero(seen, axis=0), 1))
-    if not pixel.any():
-        return np.zeros_like(roughness)
-    brightness = np.maximum(np.abs(image), 1e-3 * np.max(np.abs(image[np.isfinite(image)]), initial=0.0) or 1.0)
-    pixel = np.fmax(pixel, np.quantile((pixel / brightness)[pixel > 0.0], 0.95) * brightness)
-    rough = np.fmax.reduce(second, axis=1) > 4.0 * noise
-    return np.where(coarse[:, None, None] | rough, pixel, 0.0)
-
-
-def _extrapolated(central: Array, second: Array, h: Array, noise: Array) -> tuple[Array, Array]:
-    """The extrapolation with the least bound for each entry (M, N, C), and its bound."""
     removed = (central[:, 1:] - central[:, :-1]) / 15.0
     extrapolated = central[:, 1:] + removed
     bounds = np.abs(extrapolated[:, 1:] - extrapolated[:, :-1]) + np.abs(removed[:, 1:])
@@ -392,4 +335,5 @@ def _extrapolated(central: Array, second: Array, h: Array, noise: Array) -> tupl
     values = np.take_along_axis(extrapolated[:, 1:], best, axis=1)[:, 0]
     # Where no step can be trusted: the smallest step at which there is a difference at all.
     last = central.shape[1] - 1 - np.argmax(np.isfinite(central)[:, ::-1], axis=1)[:, None]
-    return np.where(np.isfinite(least), values, np.take_along_axis(central, last, axis=1)[:, 0]), least
+    values = np.where(np.isfinite(least), values, np.take_along_axis(central, last, axis=1)[:, 0])
+    return values, least, np.asarray(h[:, 0, 0][best[:, 0] + 2])

@@ -16,7 +16,8 @@ from tdr.config.parameters import Parameter, columns_of
 from tdr.derivatives import forward
 from tdr.derivatives.entries import Entries, kept_memory
 from tdr.derivatives.evaluation import PixelSample
-from tdr.derivatives.finite_difference import differences, scales
+from tdr.derivatives.fitted import fitted_differences
+from tdr.derivatives.step_units import Extents
 from tdr.errors import check_choice
 from tdr.render.passes import Passes
 from tdr.render.pipeline import Pipeline
@@ -246,12 +247,15 @@ def _fill_finite_difference(
     track: Track,
 ) -> None:
     named = columns_of(chosen, passes.num_lights)
-    units = scales(passes, named)
     covered = np.arange(len(passes.rasterizer.pixels))
+    if not len(covered):
+        return
+    extents = Extents.of(passes)
     for d in track(range(len(named)), "columns"):
         light = named[d].index[0] if named[d].parameter.per_light else None
-        estimated = differences(passes, [named[d]], units[d : d + 1, None], covered, cotangents, light=light)
-        entries.values[entries.rows, d, entries.offsets] = estimated.values[0] / units[d]
+        guess = extents.units(passes, [named[d]])
+        estimated, (unit,) = fitted_differences(passes, [named[d]], guess, covered, cotangents, extents, light=light)
+        entries.values[entries.rows, d, entries.offsets] = estimated.values[0] / unit
 
 
 _FILL = {

@@ -17,11 +17,9 @@ Taichi is imported quietly by :mod:`tdr.backend`, so that is to be imported befo
 from __future__ import annotations
 
 import ast
-import contextlib
 import functools
 import textwrap
 import types
-from collections.abc import Iterator
 from typing import Any
 
 import taichi as ti
@@ -99,23 +97,3 @@ def shape_of(value: Any) -> tuple[int, ...] | None:
 def is_function(value: Any) -> bool:
     """Whether something is a function for kernels, decorated with ``@ti.func``."""
     return getattr(value, "_is_taichi_function", False)
-
-
-@contextlib.contextmanager
-def default_float(dtype: Any) -> Iterator[None]:
-    """Let what is compiled in this block take another floating-point type for literals and locals.
-
-    Taichi looks the type up in two places when it compiles a kernel, and documents only how both are set at its start.
-
-    Args:
-        dtype: Taichi's type.
-    """
-    runtime, settings = ti.lang.impl.get_runtime(), ti.cfg
-    before = runtime.default_fp
-    runtime.set_default_fp(dtype)
-    settings.default_fp = dtype
-    try:
-        yield
-    finally:
-        runtime.set_default_fp(before)
-        settings.default_fp = before

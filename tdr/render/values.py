@@ -144,7 +144,7 @@ class SceneValues:
             rotations[scene, which] = rotation_matrix(turns[scene, which]) @ self.rotations[which]
         return [SceneValues(self.parameters, *numbers) for numbers in zip(values, rotations, strict=True)]
 
-    def nudged(self, what: Reads, size: float, rng: np.random.Generator) -> SceneValues:
+    def nudged(self, what: Reads, size: float, rng: np.random.Generator, coordinates: float) -> SceneValues:
         """Change every number by a random part of it.
 
         Args:
@@ -152,6 +152,7 @@ class SceneValues:
                 positions: mesh and camera are moved together, which changes no other geometry.
             size: the largest relative change.
             rng: the source of randomness.
+            coordinates: how large positions are, world units.
         """
         moved = SceneValues(self.parameters, self.values.copy(), self.rotations.copy())
         for parameter in self.parameters:
@@ -162,12 +163,7 @@ class SceneValues:
             for which in range(2):
                 moved.rotations[which] = rotation_matrix(size * rng.uniform(-1.0, 1.0, 3)) @ self.rotations[which]
         else:
-            extent = (
-                np.abs(self["camera.position"]).max()
-                + np.abs(self["mesh.translation"]).max()
-                + self["mesh.scale"].max()
-            )
-            shift = size * extent * rng.uniform(-1.0, 1.0, 3)
+            shift = size * coordinates * rng.uniform(-1.0, 1.0, 3)
             moved["camera.position"][:] += shift
             moved["mesh.translation"][:] += shift
         return moved

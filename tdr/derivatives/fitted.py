@@ -1,0 +1,140 @@
+"""Finite differences by columns, with units of their steps that fit the image.
+
+The unit of a step that is read off the scene (:mod:`tdr.derivatives.step_units`) is a guess: a shader may bend within a
+millionth of it, or be a straight line for a million of it. Where bounds come out wide, steps over many orders of
+magnitude are tried at a few pixels, and if others fit better, the differences are taken with these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tdr.config.parameters import Column
+from tdr.derivatives.finite_difference import STEPS, Chunk, Differences, differences, extrapolated
+from tdr.derivatives.step_units import Extents, has_own_scale
+from tdr.render.passes import Passes
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+Excluding = Callable[[Sequence[Column], Array], Mask]
+
+# All steps that are tried, in units; at how many pixels.
+LADDER: Array = np.exp2(np.arange(26.0, -48.0, -2.0))
+_TRIED = 48
+# A bound is narrow at this part of the entry or of the column's median entry, and where all of a column is zero, at this
+# part of the brightest pixel a unit.
+_NARROW = 2.0**-20
+_ZERO = 2.0**-30
+# A column whose bounds are wide at more than this part of its entries is tried again.
+_WIDE = 0.05
+# Where in the ladder of ``STEPS`` the step that fits best shall be, and how far from it is near enough.
+_BEST = float(STEPS[3])
+_NEAR = 2.0**5
+
+
+def fitted_differences(
+    passes: Passes,
+    columns: Sequence[Column],
+    units: Array,
+    subset: npt.NDArray[np.integer],
+    cotangents: Array,
+    extents: Extents,
+    *,
+    excluding: Excluding | None = None,
+    light: int | None = None,
+) -> tuple[Differences, Array]:
+    """Differentiate the image by columns.
+
+    Args:
+        passes: the scene, rendered with its current settings.
+        columns: D columns.
+        units: (D,) where to begin.
+        subset: (N,) where the pixels stand in the list of covered pixels.
+        cotangents: (C, 3).
+        extents: of what is seen.
+        excluding: which steps of columns with some units must not be used, (D, J, N); see
+            :func:`tdr.derivatives.finite_difference.differences`, as for
+        light: likewise.
+
+    Returns:
+        The derivatives by each column, per unit, and the units, (D,).
+    """
+
+    def with_units(chosen: Sequence[Column], units: Array) -> Differences:
+        excluded = None if excluding is None else excluding(chosen, units)
+        return differences(passes, chosen, np.diag(units), subset, cotangents, extents, excluded=excluded, light=light)
+
+    first = with_units(columns, units)
+    wide = np.flatnonzero(_share_of_wide(first, columns) > _WIDE) if len(subset) else np.empty(0, np.intp)
+    if not len(wide):
+        return first, units
+    better = units.copy()
+    for d in wide:
+        better[d] *= _factor(passes, columns[d], units[d], first, int(d), subset, cotangents, light)
+    again = np.flatnonzero(better != units)
+    if not len(again):
+        return first, units
+    named = [columns[d] for d in again]
+    second = with_units(named, better[again])
+    improved = _share_of_wide(second, named) < _share_of_wide(first, columns)[again]
+    kept = again[improved]
+    merged = {
+        name: getattr(first, name).copy()
+        for name in ("values", "bounds", "causes", "central", "shading_condition", "geometry_condition", "jitter")
+    }
+    for name, values in merged.items():
+        values[kept] = getattr(second, name)[improved]
+    units = units.copy()
+    units[kept] = better[kept]
+    return replace(first, **merged), units
+
+
+def _share_of_wide(estimated: Differences, columns: Sequence[Column]) -> Array:
+    """Which part of each column's entries has a wide bound, (D,)."""
+    magnitudes, bounds = np.abs(estimated.values), estimated.bounds
+    finite = np.abs(estimated.image[np.isfinite(estimated.image)])
+    brightest = np.max(finite, initial=0.0)
+    shares = np.empty(len(columns))
+    for d, column in enumerate(columns):
+        significant = magnitudes[d][magnitudes[d] > bounds[d]]
+        if len(significant):
+            narrow = bounds[d] <= _NARROW * np.fmax(magnitudes[d], np.median(significant))
+        else:
+            # A number whose image is a straight line may only seem to do nothing, because its steps are too short.
+            narrow = (bounds[d] <= _ZERO * brightest) & (not has_own_scale(column))
+        shares[d] = 1.0 - np.mean(narrow)
+    return shares
+
+
+def _factor(
+    passes: Passes,
+    column: Column,
+    unit: float,
+    estimated: Differences,
+    d: int,
+    subset: npt.NDArray[np.integer],
+    cotangents: Array,
+    light: int | None,
+) -> float:
+    """By how much another unit fits a column better, a power of 2; 1 where none does."""
+    finite = np.isfinite(estimated.image).all(axis=1)
+    # Pixels at which the image changes say more, and of those every so many.
+    moves = np.nan_to_num(np.abs(estimated.central[d])).max(axis=(0, 2))
+    order = np.flatnonzero(finite)[np.argsort(-moves[finite], kind="stable")]
+    half = order[: max(_TRIED, len(order) // 2)]
+    tried = np.sort(half[:: max(1, len(half) // _TRIED)][:_TRIED])
+    if not len(tried):
+        return 1.0
+    chunk = Chunk(passes, [column], np.array([[unit]]), subset[tried], cotangents, LADDER, light)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        values, bounds, steps = extrapolated(*chunk.ladder(estimated.noise[tried]))
+    significant = np.isfinite(bounds) & (np.abs(values) > bounds)
+    if not significant.any():
+        return 1.0
+    best = np.exp2(np.round(np.median(np.log2(steps[significant]))))
+    factor = best / _BEST
+    return float(factor) if not 1.0 / _NEAR <= factor <= _NEAR else 1.0
