@@ -16,25 +16,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from tdr.check.column import BUDGET, judge_column
+from tdr.check.column import judge_column
 from tdr.check.comparison import Comparison, compare, compare_direction
-from tdr.check.diagnosis import Circumstances, diagnose, diagnose_image
+from tdr.check.diagnosis import Circumstances, diagnose
 from tdr.check.explanation import ColumnSample
+from tdr.check.rendering import judge_rendering
 from tdr.check.surroundings import Surroundings
 from tdr.config import CheckMode, Method
-from tdr.config.parameters import Column, Parameter
-from tdr.derivatives.finite_difference import STEPS, UNDERFLOW, Differences, central_differences
+from tdr.config.parameters import Column
+from tdr.derivatives.finite_difference import STEPS, central_differences
 from tdr.derivatives.jacobian import Track, compute_at, silently
 from tdr.derivatives.step_units import Extents
 from tdr.errors import InputError, check_choice
 from tdr.render.passes import Passes
 from tdr.render.pipeline import Pipeline
-from tdr.render.values import SceneValues
 from tdr.results.check_result import CheckResult, ColumnCheck, DirectionCheck, Place, StepCurve, Verdict
 from tdr.results.jacobian_images import JacobianImages
 from tdr.shaders.custom import suspects
 from tdr.shaders.rules import ZEROING
-from tdr.words import counted
 
 Array = npt.NDArray[np.float64]
 
@@ -45,14 +44,6 @@ DIRECTION_SAMPLE = 4096
 DIRECTION_STEPS: Array = STEPS[5:]
 # At how many pixels a full check runs the one-pixel loop.
 LOOP_SAMPLE = 16
-# An image jitters if at least this part of its pixels does, by more than this part of their value: half of the digits
-# between those of float64 and of float32, for what the condition of a pixel may cost.
-JITTERING = 1e-2
-JITTER = 2.0**-38
-# Which part of the covered pixels may be undefined, as where a formula is singular at a point.
-UNDEFINED = 1e-2
-# Where coordinates are so many times larger than what is seen, their rounding matters more than that of a float32 run.
-REMOTE = 2.0**20
 # How many standard deviations a normal number may be off: more happens once in 5e8.
 CONFIDENCE = 6.0
 
@@ -146,7 +137,7 @@ class _Check:
 
     def run(self, track: Track) -> CheckResult:
         quick = self.mode is CheckMode.quick
-        subset = self.sample() if quick else np.arange(self.covered)
+        subset: npt.NDArray[np.integer] = self.sample() if quick else np.arange(self.covered)
         # A quick check evaluates all columns at once, a full one needs the memory for one parameter at a time.
         parameters = self.images.parameters
         groups = [parameters] if quick else [(parameter,) for parameter in parameters]
@@ -164,7 +155,11 @@ class _Check:
                     surroundings, others = self.around(subset)
                     comparison = self.compare(chosen, surroundings, others)
             if circumstances is None:
-                circumstances = self.judge_image(comparison.estimated, surroundings)
+                circumstances, findings, wrong = judge_rendering(
+                    self.passes, self.images, comparison.estimated, surroundings, self.extents
+                )
+                self.findings += findings
+                self.wrong |= wrong
             here = {name: values[chosen] for name, values in others.items()}
             columns = [column for column in self.images.columns if column.parameter in group]
             checks += self.judge_columns(columns, comparison, surroundings, here, circumstances)
@@ -217,7 +212,7 @@ class _Check:
             surroundings,
             self.extents,
             moving=self.mode is CheckMode.full,
-            reverse=others["again"][chosen],
+            reverse=others["again"][chosen].astype(np.float64),
         )
 
     def other_engines(self, subset: npt.NDArray[np.integer]) -> dict[str, npt.NDArray[np.floating]]:
@@ -252,7 +247,7 @@ class _Check:
         """Where a quick check compares a random direction, which includes where it compares every column."""
         return Surroundings(self.passes, self.drawn)
 
-    def sample(self) -> npt.NDArray[np.intp]:
+    def sample(self) -> npt.NDArray[np.integer]:
         """Where a quick check compares every column: at the boundary, and at random."""
         boundary = self.rng.permutation(self.drawn[self.around_drawn.place == Place.boundary])
         order = np.concatenate([boundary[: SAMPLE // 4], self.rng.permutation(self.drawn)])
@@ -273,7 +268,7 @@ class _Check:
         off = np.flatnonzero(excess > 1.0)
         return np.union1d(subset, direction.surroundings.subset[off[np.argsort(-excess[off])][: SAMPLE // 4]])
 
-    def judge_direction(self, direction: _Direction, right: npt.NDArray[np.intp]) -> DirectionCheck:
+    def judge_direction(self, direction: _Direction, right: npt.NDArray[np.integer]) -> DirectionCheck:
         """Judge a direction; ``right`` are where in the list of covered pixels every column is right.
 
         A derivative along a direction is the sum of the columns', so where all of them are right it is the finite
@@ -304,72 +299,6 @@ class _Check:
         )
         self.wrong |= out_of_tolerance > 0 or abs(result.tangent - result.cotangent) > result.tolerance
         return result
-
-    # ----------------------------------------------------------------------------------------------------- the image
-
-    def judge_image(self, estimated: Differences, surroundings: Surroundings) -> Circumstances:
-        """Find out whether the image is finite, comes out the same again, and is as exact as its precision."""
-        colors, cotangents = surroundings.of_image(self.images.image), self.images.cotangents
-        rendered = colors @ cotangents.T
-        single = self.images.precision == "f32"
-        jitter = estimated.jitter.max(axis=0)
-        allowed = estimated.noise + jitter + UNDERFLOW[self.images.precision]
-        if single:
-            allowed += float(np.finfo(np.float32).eps) * np.nan_to_num(np.abs(colors)) @ np.abs(cotangents.T)
-        alike = np.abs(rendered - estimated.image) <= allowed
-        other = ~(alike | ~(np.isfinite(rendered) | np.isfinite(estimated.image))).all(axis=1)
-        # Where no half vector exists, rounding decides whether there is a highlight.
-        other &= ~surroundings.opposite
-        # At the very edge of a hard step, rounding decides on which side of it a pixel is.
-        if np.count_nonzero(other) > 2 + BUDGET * len(other):
-            self.fail(
-                f"The rendering is not what its settings give at {np.count_nonzero(other)} of {len(other)} "
-                "pixels. Usual causes: settings that were changed after the rendering, a buffer of an earlier one."
-            )
-        finite = np.abs(estimated.image[np.isfinite(estimated.image)])
-        brightness = np.maximum(np.abs(estimated.image), 1e-3 * np.max(finite, initial=0.0) or 1.0)
-        # Where no half vector exists, the image jumps.
-        jitters = (jitter > JITTER * brightness) & ~surroundings.opposite[:, None]
-        # In a float32 run a cast to float32 is no fault.
-        matters = not single and np.count_nonzero(jitters) >= max(3, JITTERING * jitters.size)
-        circumstances = Circumstances(
-            precision=self.images.precision,
-            image_finite=bool(np.isfinite(rendered).all()),
-            image_repeats=estimated.repeats,
-            noise=float(np.median((jitter / brightness)[jitters])) if matters else 0.0,
-            noise_allowed=float(np.median(estimated.noise / brightness)),
-            values=self.values(),
-        )
-        for finding in diagnose_image(circumstances):
-            self.wrong |= circumstances.image_is_faulty
-            self.findings.append(finding)
-        self.count_undefined()
-        if self.extents.remoteness > REMOTE:
-            self.findings.append(
-                f"Coordinates are {self.extents.remoteness:.1g} times as large as what is seen, and what they are "
-                "rounded to limits derivatives and tolerances. Move mesh and camera nearer to the origin."
-            )
-        return circumstances
-
-    def count_undefined(self) -> None:
-        """Find out how much of the whole rendering is not finite."""
-        covered = self.images.image.reshape(-1, 3)[self.passes.rasterizer.pixels]
-        undefined = int(np.count_nonzero(~np.isfinite(covered).all(axis=1)))
-        if undefined:
-            self.wrong |= undefined > UNDEFINED * self.covered
-            self.findings.append(
-                f"The image is not finite at {undefined} of {counted(self.covered, 'covered pixel')}; nothing is known "
-                f"of its derivatives there, and a check fails beyond {UNDEFINED:.0%}. Usual causes: a root, a power "
-                "or a logarithm of a negative number, a division by 0, a vector of length 0 that is normalized."
-            )
-
-    def values(self) -> dict[Parameter, Array]:
-        """The parameters' current values, each of its shape."""
-        scene = SceneValues.of(self.passes.scene)
-        return {
-            p: (scene[p.name] if p.per_light else scene[p.name][0]).reshape(p.shape(self.images.num_lights))
-            for p in self.passes.parameters
-        }
 
     # --------------------------------------------------------------------------------------------------- the columns
 

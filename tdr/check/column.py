@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tdr.check.comparison import Comparison
 from tdr.check.explanation import ColumnSample
 from tdr.check.surroundings import Surroundings
-from tdr.derivatives.finite_difference import EPS, ROUNDINGS
+from tdr.derivatives.finite_difference import ROUNDINGS
 from tdr.results.check_result import ColumnCheck, ComparedEntry, Place, Verdict
 from tdr.words import counted
 
@@ -67,7 +67,8 @@ def judge_column(
     if other is not None:
         apart = np.nan_to_num(np.where(counts, np.abs(again - other), 0.0))
         forward_error = float(apart.max(initial=0.0)) * per_scale
-        if (apart > 2.0 * comparison.rounding[d] + ROUNDINGS * EPS * scale).any():  # both are rounded
+        # Both are rounded.
+        if (apart > 2.0 * comparison.rounding[d] + ROUNDINGS * comparison.roundoff[d] * scale).any():
             failed = True
             findings.append(f"Reverse and forward mode differ by up to {forward_error:.1e} of the largest entry.")
     for finding in _over_budget(places, surroundings):

@@ -3,8 +3,8 @@
 Two values may differ by the bound of the finite differences, plus what rounding does to the tested value. Everything is
 computed in float64, so that is how much the derivative changes under small relative changes of the data, measured at
 each entry, and how large the parameter's entries are at the pixel, times float64's unit roundoff, times ``ROUNDINGS``;
-and in a float32 run, once, the rounding of the result. Where a shader is seen to round to float32 by itself, a float32
-run may do as float32 does.
+and in a float32 run, once, the rounding of the result. Where the image is seen to be rounded to something coarser,
+because a shader casts to float32 or lets large numbers nearly cancel, that takes the place of the unit roundoff.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ from tdr.results.jacobian_images import JacobianImages
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-# An entry is too uncertain to compare if its tolerance exceeds this part of it, of the column's median entry, and of
-# the brightest pixel in one unit of the parameter.
+# An entry is too uncertain to compare if its tolerance exceeds this part of it, of the large entries of its column, and
+# of what is as good as nothing beside the brightest pixel when the parameter moves by a unit.
 USEFUL = 1e-2
+LARGE = 0.9
+NOTHING = 2.0**-20
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Comparison:
         reference: (D, N, C) the finite differences.
         tolerance: (D, N, C) by how much they may differ.
         rounding: (D, N, C) the part of it that rounding in the run explains.
+        roundoff: (D,) what numbers are rounded to, relative to them: float64's unit, or what the image is seen to be.
         places: (D, N) uint8, :class:`tdr.results.check_result.Place`.
         units: (D,) the unit of each column's steps.
         estimated: finite differences of some columns under all lights, which show the rendering as it is.
@@ -52,6 +55,7 @@ class Comparison:
     reference: Array
     tolerance: Array
     rounding: Array
+    roundoff: Array
     places: npt.NDArray[np.uint8]
     units: Array
     estimated: Differences
@@ -229,6 +233,17 @@ class _Estimated:
             brightest += [np.max(finite, initial=0.0) or 1.0] * len(part.values)
         return np.array(brightest)[self.order]
 
+    @property
+    def roundoff(self) -> Array:
+        """(D,) what numbers are rounded to, relative to them: float64's unit, or the image's where it jitters."""
+        roundoff = []
+        for part in self.parts:
+            brightness = np.maximum(np.abs(part.image), np.finfo(np.float64).tiny)
+            for jitter in part.jitter:
+                seen = (jitter / brightness)[jitter > 0.0]
+                roundoff.append(max(EPS, float(np.median(seen))) if seen.size else EPS)
+        return np.array(roundoff)[self.order]
+
 
 def _comparison(
     images: JacobianImages,
@@ -243,16 +258,14 @@ def _comparison(
     """Compare ``tested`` (D, N, C), which is made of stored numbers of the magnitude ``stored``."""
     joined, per_unit = estimated.joined, units[:, None, None]
     reference = joined("values") / per_unit
-    roundoff = np.full(per_unit.shape, EPS)
-    rounding = UNDERFLOW[images.precision] + np.zeros_like(tested)
-    if images.precision == "f32":
-        single = float(np.finfo(np.float32).eps)
-        rounding += single * np.nan_to_num(stored, posinf=0.0)
-        # The shader has casts of its own.
-        roundoff[joined("jitter").any(axis=(1, 2))] = single
-    rounding += ROUNDINGS * (
-        roundoff * (joined("shading_condition") / per_unit + magnitude) + EPS * joined("geometry_condition") / per_unit
+    roundoff = estimated.roundoff
+    rounding = ROUNDINGS * (
+        roundoff[:, None, None] * (joined("shading_condition") / per_unit + magnitude)
+        + EPS * joined("geometry_condition") / per_unit
     )
+    rounding += UNDERFLOW[images.precision]
+    if images.precision == "f32":
+        rounding += float(np.finfo(np.float32).eps) * np.nan_to_num(stored, posinf=0.0)
     tolerance = joined("bounds") / per_unit + rounding
     causes = joined("causes")
     # The least three steps are what a derivative takes at least.
@@ -267,12 +280,15 @@ def _comparison(
     # for their rounding; what its derivative is there, nobody can say.
     wrong = ~(np.abs(tested - reference) <= tolerance).all(axis=2)
     places[wrong & (causes == 0) & surroundings.opposite] = Place.highlight_edge
-    return Comparison(tested, reference, tolerance, rounding, places, units, estimated.parts[0])
+    return Comparison(tested, reference, tolerance, rounding, roundoff, places, units, estimated.parts[0])
 
 
 def _typical(reference: Array, tolerance: Array, brightest: Array) -> Array:
-    """What an entry's tolerance is measured by: itself, the median of those that are not zero, or the brightness."""
+    """What an entry's tolerance is measured by, (D, N, C); see ``USEFUL``."""
     magnitudes = np.abs(reference)
-    significant = np.where(np.isfinite(tolerance) & (magnitudes > tolerance), magnitudes, np.nan)
-    medians = np.array([np.median(m[np.isfinite(m)]) if np.isfinite(m).any() else 0.0 for m in significant])
-    return np.asarray(np.fmax(np.fmax(magnitudes, medians[:, None, None]), brightest))
+    significant = np.isfinite(tolerance) & (magnitudes > tolerance)
+    large = np.array(brightest)
+    for d in range(len(large)):
+        if significant[d].any():
+            large[d] = np.quantile(magnitudes[d][significant[d]], LARGE)
+    return np.fmax(magnitudes, np.fmax(large, NOTHING * brightest))

@@ -1,10 +1,10 @@
 """Finite differences of the image with an error bound for every entry, in float64 in every run.
 
 Central differences D(h) = (f(h) - f(-h)) / 2h are taken at steps from 2**-4 down to 2**-22 times a unit
-(:mod:`tdr.derivatives.step_units`), each a quarter of the one before. Where f is smooth, D(h) errs by c h**2 + O(h**4), which Richardson's
-extrapolation removes: E(h) = D(h/4) + (D(h/4) - D(h)) / 15. What it removed, and how far two successive
-extrapolations differ, bound what is left, together with a sixteenth of the same at the step before; rounding adds
-noise / h. For each entry the step with the least bound counts.
+(:mod:`tdr.derivatives.step_units`), each a quarter of the one before. Where f is smooth, D(h) errs by
+c h**2 + O(h**4), which Richardson's extrapolation removes: E(h) = D(h/4) + (D(h/4) - D(h)) / 15. What it removed, and
+how far two successive extrapolations differ, bound what is left, together with a sixteenth of the same at the step
+before; rounding adds noise / h. For each entry the step with the least bound counts.
 (Richardson 1911; Press et al., "Numerical recipes", section 5.7.)
 
 An extrapolation is trusted only where f looks smooth between its steps: the slopes to the two sides differ by
@@ -252,7 +252,7 @@ class Chunk:
         h = self.steps[:, None, None]
         central = (moved[:, 0] - moved[:, 1]) / (2.0 * h)
         second = np.abs(moved[:, 0] - 2.0 * image + moved[:, 1])
-        change, shading, geometry = self.conditions(extents)
+        change, slopes = self.nudged(extents)
         noise = ROUNDINGS * EPS * (change + np.abs(image)) + UNDERFLOW["f64"]
         # A displaced image may be brighter than the image itself.
         noise_moved = noise + ROUNDINGS * EPS * np.fmax(np.abs(moved[:, 0]), np.abs(moved[:, 1]))
@@ -262,6 +262,7 @@ class Chunk:
         if is_coarse(roughness(probe, noise_moved[:, -1]) * straight).any():
             _, _, (probe,) = self.evaluate(here, self.steps[:0], times=1, probe=_PROBE)
             jitter = jitter_of(roughness(probe, noise_moved[:, -1]) * straight, second, noise_moved[:, -1], image)
+        shading, geometry = (_condition(slopes, kind, jitter) for kind in (Reads.SHADING, Reads.POSE))
         repeats = np.array_equal(image, again, equal_nan=True)
         values, bounds, _ = extrapolated(central, second, h, np.fmax(noise_moved, jitter[:, None]))
         causes = np.zeros(values.shape[:2], dtype=np.uint8)
@@ -274,11 +275,12 @@ class Chunk:
         causes[(causes != Place.visibility) & ~defined.all(axis=2)] = Place.undefined
         return Differences(values, bounds, causes, central, shading, geometry, image, noise, jitter, repeats)
 
-    def conditions(self, extents: Extents) -> tuple[Array, Array, Array]:
-        """How much the image (N, C) and its derivatives (M, N, C) change per relative change of the data.
+    def nudged(self, extents: Extents) -> tuple[Array, list[tuple[Reads, float, Array]]]:
+        """How the image and its derivatives change when the data is changed a little.
 
         Returns:
-            The image's change; the derivatives' change with what the shading reads, and with the geometry.
+            The image's change (N, C) per relative change of the data; and for each of some changes of what the shading
+            reads or of the geometry its relative size and by how much the derivatives change, (M, N, C).
         """
         rng = np.random.default_rng(0)
         settings = [_Setting(self.sample, self.scene)]
@@ -299,11 +301,18 @@ class Chunk:
         image, moved, _ = self.evaluate(settings, np.array([NUDGED_STEP]), times=1)
         slopes = (moved[:, :, 0, 0] - moved[:, :, 1, 0]) / (2.0 * NUDGED_STEP)
         change = np.zeros(image.shape[2:])
-        by_kind = {kind: np.zeros(slopes.shape[1:]) for kind in (Reads.SHADING, Reads.POSE)}
+        changes = []
         for what, size, scale, before, after in nudged:
             change = np.fmax(change, np.abs(image[after, 0] - image[before, 0]) / size)
-            by_kind[what] = np.fmax(by_kind[what], np.abs(slopes[after] - slopes[before]) / (size * scale))
-        return change, by_kind[Reads.SHADING], by_kind[Reads.POSE]
+            changes.append((what, size * scale, np.abs(slopes[after] - slopes[before])))
+        return change, changes
+
+
+def _condition(changes: Sequence[tuple[Reads, float, Array]], kind: Reads, jitter: Array) -> Array:
+    """How much derivatives (M, N, C) change per relative change of one kind of data, beyond what jitter explains."""
+    noise = 2.0 * jitter / NUDGED_STEP
+    of_kind = [np.maximum(change - noise, 0.0) / size for what, size, change in changes if what is kind]
+    return np.asarray(np.fmax.reduce(of_kind))
 
 
 def extrapolated(central: Array, second: Array, h: Array, noise: Array) -> tuple[Array, Array, Array]:

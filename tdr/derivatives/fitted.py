@@ -25,8 +25,8 @@ Excluding = Callable[[Sequence[Column], Array], Mask]
 # All steps that are tried, in units; at how many pixels.
 LADDER: Array = np.exp2(np.arange(26.0, -48.0, -2.0))
 _TRIED = 48
-# A bound is narrow at this part of the entry or of the column's median entry, and where all of a column is zero, at this
-# part of the brightest pixel a unit.
+# A bound is narrow at this part of the entry or of the column's median entry, and where all of a column is zero, at
+# this part of the brightest pixel a unit.
 _NARROW = 2.0**-20
 _ZERO = 2.0**-30
 # A column whose bounds are wide at more than this part of its entries is tried again.
@@ -69,19 +69,21 @@ def fitted_differences(
         return differences(passes, chosen, np.diag(units), subset, cotangents, extents, excluded=excluded, light=light)
 
     first = with_units(columns, units)
-    wide = np.flatnonzero(_share_of_wide(first, columns) > _WIDE) if len(subset) else np.empty(0, np.intp)
-    if not len(wide):
-        return first, units
+    shares = _share_of_wide(first, columns)
+    wide = [d for d in range(len(columns)) if shares[d] > _WIDE]
     better = units.copy()
     for d in wide:
-        better[d] *= _factor(passes, columns[d], units[d], first, int(d), subset, cotangents, light)
-    again = np.flatnonzero(better != units)
-    if not len(again):
+        better[d] *= _factor(passes, columns[d], units[d], first, d, subset, cotangents, light)
+    again = [d for d in wide if better[d] != units[d]]
+    if not again:
         return first, units
+    if first.jitter.any():
+        # What looked coarse along these columns was taken to be so along all of them.
+        again = list(range(len(columns)))
     named = [columns[d] for d in again]
     second = with_units(named, better[again])
-    improved = _share_of_wide(second, named) < _share_of_wide(first, columns)[again]
-    kept = again[improved]
+    improved = (_share_of_wide(second, named) < shares[again]) | (better[again] == units[again])
+    kept = np.array(again)[improved]
     merged = {
         name: getattr(first, name).copy()
         for name in ("values", "bounds", "causes", "central", "shading_condition", "geometry_condition", "jitter")
@@ -106,7 +108,7 @@ def _share_of_wide(estimated: Differences, columns: Sequence[Column]) -> Array:
         else:
             # A number whose image is a straight line may only seem to do nothing, because its steps are too short.
             narrow = (bounds[d] <= _ZERO * brightest) & (not has_own_scale(column))
-        shares[d] = 1.0 - np.mean(narrow)
+        shares[d] = 1.0 - np.mean(narrow) if narrow.size else 0.0
     return shares
 
 

@@ -1,6 +1,6 @@
 """Whether an image passes through something coarser than float64, such as float32, and how coarse that is.
 
-Such an image is a staircase: it is seen at values at equal distances that are so short that a smooth function is all but
+Such an image is a staircase. It shows at values at equal distances that are so short that a smooth function is all but
 straight between them.
 """
 

@@ -1,8 +1,9 @@
 """What the steps of finite differences are measured by, so that a scene's size and place and a number's unit are free.
 
-A step must change what the image depends on by some part of it. Of a light's direction or a turn that part is an angle;
-of a length it is a part of what the camera sees, wherever that lies; of other numbers it is a part of the number itself.
-What turns or scales something about a far point moves it by more than the angle or the factor, and gets smaller steps.
+A step must change what the image depends on by some part of it. Of a light's direction or a turn that part is an
+angle; of a length it is a part of what the camera sees, wherever that lies; of other numbers it is a part of the number
+itself. What turns or scales something about a far point moves it by more than the angle or the factor, and gets smaller
+steps.
 
 All units are powers of 2: a coordinate and a step add up exactly as long as the step is no less than what the
 coordinate is rounded to.
