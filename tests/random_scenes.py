@@ -1,7 +1,10 @@
 """Random scenes that are rendered and differentiated correctly."""
 
+import dataclasses
+
 import numpy as np
 from hypothesis import strategies as st
+from reference import rotation
 
 import tdr
 from tdr.config import Shading
@@ -70,3 +73,56 @@ def pipelines(draw):
     )
     resolution = (draw(st.integers(8, 64)), draw(st.integers(8, 64)))
     return tdr.Pipeline(mesh, draw(cameras()), draw(lights()), draw(SHADERS), placement, resolution)
+
+
+def placed(pipeline: tdr.Pipeline, scale: float, offset: np.ndarray, by_vertices: bool = False) -> tdr.Pipeline:
+    """The same scene at another place and of another size: every length times ``scale``, and moved by ``offset``.
+
+    Args:
+        pipeline: the scene.
+        scale: a factor.
+        offset: (3,) world units.
+        by_vertices: whether the mesh's vertices are moved and scaled, instead of the mesh's pose.
+    """
+    mesh, pose, camera = pipeline.mesh, pipeline.placement, pipeline.camera
+    translation = scale * np.array(pose.translation) + offset
+    size, vertices = scale * pose.scale, mesh.vertices
+    if by_vertices:
+        # The mesh still turns about its origin, which is the world's now.
+        vertices = vertices * size + rotation(pose.rotation).real.T @ translation
+        translation, size = np.zeros(3), 1.0
+    lens = {"fov": camera.settings.fov} if camera.lens == "camera.fov" else {"height": scale * camera.settings.height}
+    moved = type(camera)(
+        position=(scale * np.array(camera.settings.position) + offset).tolist(),
+        look_at=None
+        if camera.settings.look_at is None
+        else (scale * np.array(camera.settings.look_at) + offset).tolist(),
+        rotation=camera.settings.rotation,
+        near=scale * camera.settings.near,
+        far=scale * camera.settings.far,
+        **lens,
+    )
+    placement = dataclasses.replace(pose, translation=translation.tolist(), scale=size)
+    return tdr.Pipeline(
+        tdr.TriangleMesh(vertices, mesh.triangles, mesh.vertex_albedo),
+        moved,
+        pipeline.light_array,
+        pipeline.shader,
+        placement,
+        pipeline.resolution,
+    )
+
+
+@st.composite
+def places(draw):
+    """A factor from 1e-9 to 1e9, a way of up to 1e7 lengths, and whether the vertices go there: see :func:`placed`."""
+    scale = draw(st.one_of(st.just(1.0), st.floats(-9.0, 9.0).map(lambda power: 10.0**power)))
+    way = draw(st.one_of(st.just(0.0), st.floats(0.0, 7.0).map(lambda power: 10.0**power)))
+    direction = np.array(draw(NONZERO))
+    return scale, scale * way * direction / np.linalg.norm(direction), draw(st.booleans())
+
+
+@st.composite
+def placed_pipelines(draw):
+    """A pipeline of a random scene of any size, anywhere."""
+    return placed(draw(pipelines()), *draw(places()))

@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from tdr.check.closer_look import flat_range, separate_channels
 from tdr.check.column import judge_column
 from tdr.check.comparison import Comparison, compare, compare_direction
-from tdr.check.diagnosis import Circumstances, diagnose
+from tdr.check.diagnosis import Circumstances, diagnose, is_unchanged
 from tdr.check.explanation import ColumnSample
 from tdr.check.rendering import judge_rendering
 from tdr.check.surroundings import Surroundings
@@ -318,6 +319,7 @@ class _Check:
         self.paint(surroundings, comparison, scale)
         rows_columns = np.stack(np.divmod(surroundings.pixels, self.images.triangle_id.shape[1]), axis=1)
         repeats = self.images.method != Method.finite_difference.value
+        cosines = surroundings.cosines()
         compared = [
             ColumnSample(
                 column,
@@ -328,13 +330,20 @@ class _Check:
                 comparison.comparable[d],
                 engines["again"][d].astype(np.float64) if repeats else None,
                 surroundings.opposite,
+                cosines,
             )
             for d, column in enumerate(columns)
         ]
         checks = []
         for d, sample in enumerate(compared):
-            siblings = [other for other in compared if other.column.parameter == sample.column.parameter]
-            findings = [*diagnose(sample, siblings, circumstances)]
+            is_sibling = [other.column.parameter == sample.column.parameter for other in compared]
+            others = [compared[i] for i in np.argsort(np.logical_not(is_sibling), kind="stable")]
+            channels = None
+            if sample.wrong.any():
+                channels = separate_channels(self.passes, self.images, sample, surroundings, self.extents)
+            unit = float(comparison.units[d])
+            still = flat_range(self.passes, sample.column, unit, surroundings) if is_unchanged(sample) else np.inf
+            findings = [*diagnose(sample, others, circumstances, channels, still)]
             again = engines["again"][d].astype(np.float64)
             other = engines["other"][d].astype(np.float64) if "other" in engines else None
             checks.append(judge_column(sample, comparison, d, float(scale[d]), surroundings, again, other, findings))

@@ -141,7 +141,7 @@ def _over_budget(places: npt.NDArray[np.uint8], surroundings: Surroundings) -> l
         )
     changing = places == Place.visibility
     if changing.any():
-        unexplained = int(np.count_nonzero(changing & ~surroundings.near_edge()))
+        unexplained = int(np.count_nonzero(changing & ~surroundings.near_edge))
         allowed = 2 + int(BUDGET * np.count_nonzero(surroundings.beside_another))
         if unexplained > allowed:
             findings.append(

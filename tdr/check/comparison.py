@@ -88,6 +88,7 @@ def compare(
     *,
     moving: bool,
     reverse: Array | None = None,
+    tested: Array | None = None,
 ) -> Comparison:
     """Compare columns with finite differences, or, where they are finite differences, with reverse mode.
 
@@ -98,8 +99,9 @@ def compare(
         surroundings: the pixels.
         extents: of what is seen.
         moving: whether to find out which triangle the pixels see at every step, and to leave out the steps at which
-            it is another.
+            it is another, unless an edge passes through the pixel's centre.
         reverse: (D, N, C) what reverse mode gives; needed where the images are finite differences.
+        tested: (D, N, C) what is checked, if it is not what the images hold.
     """
     subset, cotangents = surroundings.subset, images.cotangents
     guesses = extents.units(passes, columns)
@@ -107,10 +109,11 @@ def compare(
     def excluding(chosen: Sequence[Column], units: Array) -> Mask:
         excluded = surroundings.beyond_half_vector(chosen, np.diag(units), STEPS)
         if moving and chosen[0].parameter.reads is Reads.POSE:
-            changes = [
-                visibility_changes(passes, [c], unit[None])[:, subset] for c, unit in zip(chosen, units, strict=True)
-            ]
-            excluded = excluded | np.stack(changes)
+            for d, (column, unit) in enumerate(zip(chosen, units, strict=True)):
+                changes = visibility_changes(passes, [column], unit[None])[:, subset]
+                # Where an edge passes through a pixel's centre no step is left; there the triangle is just held fixed.
+                changes[:, changes[-3:].any(axis=0) & surroundings.near_edge] = False
+                excluded[d] |= changes
         return excluded
 
     # A light's own numbers are seen under it alone: beside a bright light a dim one would drown in rounding.
@@ -134,7 +137,8 @@ def compare(
             light=light,
         )
         parts.append(part)
-    tested = np.stack([surroundings.of_image(images.column(column)) for column in columns])
+    if tested is None:
+        tested = np.stack([surroundings.of_image(images.column(column)) for column in columns])
     magnitude = np.empty_like(tested)
     owners = [(column.parameter, light) for column, light in zip(columns, lights, strict=True)]
     for owner in set(owners):
@@ -144,7 +148,7 @@ def compare(
     whole = next((part for group, part in zip(groups, parts, strict=True) if lights[group[0]] < 0), None)
     if whole is None:
         # All columns are lights' own; those of the first stand for all.
-        first = np.flatnonzero(lights == 0)[: 1 if moving else None]
+        first = np.flatnonzero(lights == lights.min())[: 1 if moving else None]
         named = [columns[int(d)] for d in first]
         whole = differences(passes, named, np.diag(units[first]), subset, cotangents, extents)
     comparison = _comparison(

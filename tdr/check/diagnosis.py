@@ -56,13 +56,22 @@ def diagnose_image(circumstances: Circumstances) -> tuple[str, ...]:
     return (_finding(found, causes),)
 
 
-def diagnose(sample: ColumnSample, siblings: Sequence[ColumnSample], circumstances: Circumstances) -> tuple[str, ...]:
+def diagnose(
+    sample: ColumnSample,
+    others: Sequence[ColumnSample],
+    circumstances: Circumstances,
+    channels: ColumnSample | None = None,
+    still: float = np.inf,
+) -> tuple[str, ...]:
     """Say in words what is wrong with a column.
 
     Args:
         sample: the column.
-        siblings: all columns of the same parameter, at the same pixels; the column itself may be among them.
+        others: the columns that were compared at the same pixels, those of the same parameter first; the column itself
+            may be among them.
         circumstances: what else is known of the run.
+        channels: the column for R, G and B separately, if it is wrong and of their weighted sum.
+        still: how far the number can move, to both sides, until the image changes, if it does not change with it here.
 
     Returns:
         Findings, each a sentence of what was found and one of the usual causes; empty if there is nothing to say. A
@@ -71,11 +80,18 @@ def diagnose(sample: ColumnSample, siblings: Sequence[ColumnSample], circumstanc
     findings = [*_repetition(sample), *_not_finite(sample, circumstances)]
     compared = sample.restricted(sample.comparable)
     if compared.wrong.any():
-        siblings = [sibling.restricted(sibling.comparable) for sibling in siblings]
-        findings.append(_finding(*explain(compared, siblings, circumstances.precision)))
-    elif compared.comparable.any() and not sample.tested.any() and compared.vanishes(compared.reference):
-        findings.append(_unchanged(sample, circumstances))
+        others = [other.restricted(other.comparable) for other in others]
+        channels = None if channels is None else channels.restricted(channels.comparable)
+        findings.append(_finding(*explain(compared, others, circumstances.precision, channels)))
+    elif is_unchanged(sample):
+        findings.append(_unchanged(sample, circumstances, still))
     return tuple(findings)
+
+
+def is_unchanged(sample: ColumnSample) -> bool:
+    """Whether all entries of a column are 0, and so are the finite differences."""
+    compared = sample.restricted(sample.comparable)
+    return bool(compared.comparable.any() and not sample.tested.any() and compared.vanishes(compared.reference))
 
 
 def _finding(found: str, causes: str) -> str:
@@ -117,7 +133,7 @@ def _not_finite(sample: ColumnSample, circumstances: Circumstances) -> list[str]
     return [_finding(found, causes)]
 
 
-def _unchanged(sample: ColumnSample, circumstances: Circumstances) -> str:
+def _unchanged(sample: ColumnSample, circumstances: Circumstances, still: float) -> str:
     zero = _zero_factors(sample.column, circumstances.values)
     here = f" (here 0: {', '.join(zero)})" if zero else ""
     size = sample.tested.size
@@ -128,6 +144,10 @@ def _unchanged(sample: ColumnSample, circumstances: Circumstances) -> str:
         directions = circumstances.values.get(sample.column.parameter)
         if directions is not None and 0.0 < abs(directions[light, component]) == np.linalg.norm(directions[light]):
             return _finding(found, "the light travels that way, and the length of its direction does not matter")
+    if np.isfinite(still):
+        found += f" It can move by {still:.2g} to either side without any change; beyond, the image changes."
+        found += " It looks clamped."
+        return _finding(found, "max, min, clamp or a comparison that the number is on the flat side of")
     causes = (
         f"the shader does not read it, it is multiplied by 0{here}, clamped, changes the image by jumps alone (a "
         "comparison, floor, an integer), or nothing is lit"

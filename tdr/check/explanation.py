@@ -7,7 +7,7 @@ some pixels it accounts for the difference so closely that chance does not. What
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,6 +58,7 @@ class ColumnSample:
         comparable: (N, C) whether an entry counts.
         repetition: (N, C) what the run computed when asked again; None where it was not.
         singular: (N,) where the scene has a singular point, at which an entry need not be a number; None for nowhere.
+        cosines: name -> (N,) what shading depends on at the pixels, such as n.l; None where it is not known.
     """
 
     column: Column
@@ -68,6 +69,7 @@ class ColumnSample:
     comparable: Mask
     repetition: Array | None = None
     singular: Mask | None = None
+    cosines: Mapping[str, Array] | None = None
 
     @property
     def not_finite(self) -> Mask:
@@ -90,6 +92,17 @@ class ColumnSample:
         comparable = mask & np.isfinite(self.tested) & np.isfinite(self.reference)
         tested, reference = (np.where(comparable, values, np.nan) for values in (self.tested, self.reference))
         return replace(self, tested=tested, reference=reference, comparable=comparable)
+
+    def of_channels(self, chosen: npt.NDArray[np.bool_]) -> ColumnSample:
+        """The same with some of its channels alone, (3,)."""
+        return replace(
+            self,
+            tested=self.tested[:, chosen],
+            reference=self.reference[:, chosen],
+            tolerance=self.tolerance[:, chosen],
+            comparable=self.comparable[:, chosen],
+            repetition=None,
+        )
 
     def clear(self, values: Array) -> bool:
         """Whether ``values`` (N, C) are far above the tolerance at enough comparable pixels to show a rule."""
@@ -115,30 +128,41 @@ def like_float32(relative: float) -> bool:
     return FLOAT32 / 8 <= relative <= FLOAT32 * 32
 
 
-def explain(sample: ColumnSample, siblings: Sequence[ColumnSample], precision: str) -> Rule:
+def explain(
+    sample: ColumnSample, others: Sequence[ColumnSample], precision: str, channels: ColumnSample | None = None
+) -> Rule:
     """What the wrong entries of a column are.
 
     Args:
         sample: the column, with an entry that is wrong and NaN wherever nothing can be compared.
-        siblings: all columns of its parameter at the same pixels, likewise.
+        others: the columns at the same pixels, likewise; the column itself may be among them.
         precision: ``f32`` or ``f64``.
+        channels: the column for R, G and B separately, likewise, where the sample is of their weighted sum.
 
     Returns:
         A sentence, and the usual causes.
     """
-    rule = _rule(sample, siblings, precision)
+    if channels is not None:
+        wrong: Mask = np.any(channels.wrong, axis=0)
+        if wrong.any() and not wrong.all() and channels.comparable[:, ~wrong].any():
+            found, causes = explain(channels.of_channels(wrong), (), precision)
+            names = " and ".join(name for name, bad in zip(("red", "green", "blue"), wrong, strict=True) if bad)
+            alone = f"In {names} alone, {found[0].lower()}{found[1:]}"
+            return alone, f"a channel that a formula, a mask or a swizzle treats unlike the others; {causes}"
+    rule = _rule(sample, others, precision)
     if rule is None:
-        return _part(sample, siblings, precision)
+        return _part(sample, others, precision)
     return f"The entries {rule[0]}.", rule[1]
 
 
-def _rule(sample: ColumnSample, siblings: Sequence[ColumnSample], precision: str) -> Rule | None:
+def _rule(sample: ColumnSample, others: Sequence[ColumnSample], precision: str) -> Rule | None:
     """The first rule that holds at nearly all entries; those without a free number come before those with one."""
     return (
         _float32(sample, precision)
         or _zero(sample)
         or _known_factor(sample)
-        or _component(sample, siblings)
+        or _component(sample, others)
+        or _added(sample, others)
         or _channels(sample)
         or _shift(sample)
         or _left_over(sample)
@@ -188,15 +212,29 @@ def _known_factor(sample: ColumnSample) -> Rule | None:
     return None
 
 
-def _component(sample: ColumnSample, siblings: Sequence[ColumnSample]) -> Rule | None:
-    for sibling, sign in itertools.product(siblings, (1, -1)):
-        either = replace(sample, tolerance=np.fmax(sample.tolerance, sibling.tolerance))
-        if _holds(either, sign * sibling.reference):
+def _component(sample: ColumnSample, others: Sequence[ColumnSample]) -> Rule | None:
+    for other, sign in itertools.product(others, (1, -1)):
+        either = replace(sample, tolerance=np.fmax(sample.tolerance, other.tolerance))
+        if _holds(either, sign * other.reference):
             minus = "minus " if sign < 0 else ""
-            return (
-                f"are {minus}the finite differences by {sibling.column.name}",
-                "components in the wrong order, or a matrix where its transpose belongs",
-            )
+            if other.column.parameter == sample.column.parameter:
+                causes = "components in the wrong order, or a matrix where its transpose belongs"
+            else:
+                causes = "a stale entry: a buffer that still holds what an earlier pass wrote there"
+            return f"are {minus}the finite differences by {other.column.name}", causes
+    return None
+
+
+def _added(sample: ColumnSample, others: Sequence[ColumnSample]) -> Rule | None:
+    for other, sign in itertools.product(others, (1, -1)):
+        if other.column != sample.column:
+            both = replace(sample, tolerance=sample.tolerance + other.tolerance)
+            if _holds(both, sample.reference + sign * other.reference):
+                return (
+                    f"are the finite differences {'plus' if sign > 0 else 'minus'} those by {other.column.name}",
+                    "a slot or a buffer to which the derivatives by two numbers are added, such as a local that stands "
+                    "for both",
+                )
     return None
 
 
@@ -252,7 +290,7 @@ def _offset(sample: ColumnSample) -> Rule | None:
     return f"are the finite differences plus {offset:.3g}", "a value left over from another pass, added at every pixel"
 
 
-def _part(sample: ColumnSample, siblings: Sequence[ColumnSample], precision: str) -> Rule:
+def _part(sample: ColumnSample, others: Sequence[ColumnSample], precision: str) -> Rule:
     """The rule of the wrong entries alone if enough others are clearly right, else that there is none."""
     wrong, size = sample.wrong, np.abs(sample.reference)
     error = np.abs(sample.difference[wrong])
@@ -264,7 +302,7 @@ def _part(sample: ColumnSample, siblings: Sequence[ColumnSample], precision: str
         found, causes = _no_rule(sample)
         return f"The entries {found}.", causes
     there = sample.restricted(wrong)
-    rule = _rule(there, siblings, precision)
+    rule = _rule(there, others, precision)
     found, causes = rule or _no_rule(there)
     if rule or bad.sum() >= FEW:
         missing = "a term, a branch, a light or a loop iteration that is missing or differentiated wrongly there"
@@ -291,6 +329,24 @@ def _where(sample: ColumnSample, bad: Mask, good: Mask) -> str:
     ):
         if mask[bad].all() and not mask[good].any():
             return f", all {name},"
+    return _where_shading(sample, bad, good)
+
+
+def _where_shading(sample: ColumnSample, bad: Mask, good: Mask) -> str:
+    """In which range of something that shading depends on all bad pixels are, and no good one."""
+    for name, values in (sample.cosines or {}).items():
+        low, high = values[bad].min(), values[bad].max()
+        below, above = values[good & (values < low)], values[good & (values > high)]
+        if len(below) + len(above) < np.count_nonzero(good):
+            continue
+        # The limit lies between the last pixel that is bad and the next that is good.
+        limits = [
+            f"{0.5 * (low + below.max()):.2g}" if len(below) else "",
+            f"{0.5 * (high + above.min()):.2g}" if len(above) else "",
+        ]
+        if all(limits):
+            return f", all where {name} is between {limits[0]} and {limits[1]},"
+        return f", all where {name} is {'above' if limits[0] else 'below'} {limits[0] or limits[1]},"
     return ""
 
 

@@ -125,6 +125,7 @@ class Surroundings:
         self.beside_another = other
         self.place = np.where(detached, Place.boundary, Place.interior).astype(np.uint8)
 
+    @functools.cached_property
     def near_edge(self) -> Mask:
         """(N,) whether an edge of a triangle that the pixel or a neighbour sees passes through the pixel's centre."""
         corners = project(self._passes)
@@ -189,6 +190,19 @@ class Surroundings:
                 speeds[:, list(lights)] += parts[:, None]
         displaced = speeds[:, None, :, None] * steps[:, None, None]
         return np.asarray((displaced > ANALYTIC * lengths).any(axis=2))
+
+    def cosines(self) -> dict[str, Array]:
+        """What shading depends on, name -> (N,): n.l and n.h of each light, and n.v."""
+        normals, to_eye = self._interpolated(1), self.to_eye()
+        directions = -self._passes.scene.light_array.directions()
+        cosines = {}
+        for i, to_light in enumerate(directions):
+            of_light = f" of light {i}" if len(directions) > 1 else ""
+            between = to_eye + to_light
+            length = np.maximum(np.linalg.norm(between, axis=1), EDGE)
+            cosines[f"n.l{of_light}"] = normals @ to_light
+            cosines[f"n.h{of_light}"] = np.sum(normals * between, axis=1) / length
+        return cosines | {"n.v": np.sum(normals * to_eye, axis=1)}
 
     def edges(self) -> npt.NDArray[np.uint8]:
         """(N,) where the surface is parallel to a light or at the edge of its highlight; 0 elsewhere."""

@@ -5,11 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 import reference
-from scenes import pipeline_of
+from scenes import moved, pipeline_of
 
 import tdr
-from tdr.check.comparison import Comparison, Surroundings, compare, compare_direction
+from tdr.check.comparison import Comparison, compare, compare_direction
+from tdr.check.surroundings import Surroundings, visibility_changes
+from tdr.config.parameters import Reads, columns_of
 from tdr.derivatives.finite_difference import STEPS
+from tdr.derivatives.step_units import Extents
 from tdr.results.check_result import Place
 
 KINDS = [("perspective", "blinn_phong"), ("orthographic", "lambertian"), ("orthographic", "blinn_phong")]
@@ -97,6 +100,29 @@ def test_edges_of_lights_and_highlights(direction, edge):
     np.testing.assert_array_equal(surroundings.opposite, edge == Place.highlight_edge)
 
 
+@pytest.mark.usefixtures("f64")
+@pytest.mark.parametrize("camera", ["perspective", "orthographic"])
+def test_visibility_changes_are_those_of_a_moved_scene(camera):
+    pipeline = pipeline_of(camera, resolution=(21, 24))
+    pipeline.forward()
+    steps, seen = np.array([0.1, 0.02, 0.001]), pipeline.passes.rasterizer.triangle_id_buffer
+    changing = 0
+    for column in columns_of(pipeline.parameters, 3):
+        if column.parameter.reads is Reads.POSE:
+            changes = visibility_changes(pipeline.passes, [column], np.array([2.0]), steps)
+            expected = np.zeros_like(changes)
+            for j, step in enumerate(steps):
+                for signed in (2.0 * step, -2.0 * step):
+                    other = moved(pipeline, column.parameter.name, column.index, signed)
+                    other.passes.find_visible()
+                    expected[j] |= (other.passes.rasterizer.triangle_id_buffer != seen)[seen >= 0]
+            np.testing.assert_array_equal(changes, expected, err_msg=column.name)
+            changing += changes.any(axis=1)
+    assert (changing[:2] > 8).all()
+    light = [column for column in columns_of(pipeline.parameters, 3) if column.name == "light.direction.0.x"]
+    assert not visibility_changes(pipeline.passes, light, np.array([1.0])).any()
+
+
 # Comparisons
 
 
@@ -106,7 +132,9 @@ def test_edges_of_lights_and_highlights(direction, edge):
 def test_references_are_right_within_tolerances_that_are_narrow(precision, kind, moving, cotangent):
     pipeline = pipeline_of(*kind)
     jacobian, surroundings = computed(pipeline, cotangent=cotangent)
-    comparison = compare(pipeline.passes, jacobian, jacobian.columns, surroundings, moving=moving)
+    comparison = compare(
+        pipeline.passes, jacobian, jacobian.columns, surroundings, Extents.of(pipeline.passes), moving=moving
+    )
     expected = exact(pipeline, jacobian)
     assert comparison.tested.shape == comparison.reference.shape == comparison.tolerance.shape == expected.shape
     for column, tested in zip(jacobian.columns, comparison.tested, strict=True):
@@ -128,7 +156,9 @@ def test_references_are_right_within_tolerances_that_are_narrow(precision, kind,
 def test_differences_and_multiples_of_the_tolerance():
     pipeline = pipeline_of()
     jacobian, surroundings = computed(pipeline)
-    comparison = compare(pipeline.passes, jacobian, jacobian.columns, surroundings, moving=False)
+    comparison = compare(
+        pipeline.passes, jacobian, jacobian.columns, surroundings, Extents.of(pipeline.passes), moving=False
+    )
     tested, places = comparison.reference.copy(), comparison.places.copy()
     tested[3, 4, 1] += 2.5 * comparison.tolerance[3, 4, 1]
     tested[3, 5, 1], tested[3, 6, 1] = np.nan, -np.inf
@@ -153,7 +183,9 @@ def test_a_direction_is_the_sum_of_the_columns(rng):
     subset = rng.permutation(len(pipeline.passes.rasterizer.pixels))[:20]
     jacobian, surroundings = computed(pipeline, subset)
     direction = rng.normal(size=len(jacobian.columns))
-    comparison = compare_direction(pipeline.passes, jacobian, direction, surroundings, STEPS[5:])
+    comparison = compare_direction(
+        pipeline.passes, jacobian, direction, surroundings, Extents.of(pipeline.passes), STEPS[5:]
+    )
     expected = np.tensordot(direction, exact(pipeline, jacobian)[:, subset], axes=1)
     assert comparison.tested.shape == (1, 20, 3)
     assert comparison.comparable.all()
@@ -170,7 +202,9 @@ def test_kinks_at_the_edge_of_a_light_are_named_so():
     lights = tdr.DirectionalLightArray(direction=[[1.0, 0.0, 0.0]])
     pipeline = tdr.Pipeline(WALL, None, lights, tdr.LambertianShader(), resolution=(4, 4))
     jacobian, surroundings = computed(pipeline)
-    comparison = compare(pipeline.passes, jacobian, jacobian.columns, surroundings, moving=False)
+    comparison = compare(
+        pipeline.passes, jacobian, jacobian.columns, surroundings, Extents.of(pipeline.passes), moving=False
+    )
     for column, places in zip(jacobian.columns, comparison.places, strict=True):
         kink = column.name in ("light.direction.0.z", "mesh.rotation.y")
         np.testing.assert_array_equal(places, Place.light_edge if kink else Place.interior, err_msg=column.name)
@@ -184,7 +218,9 @@ def test_a_light_straight_from_behind_is_left_out_where_there_is_no_half_vector(
     pipeline = tdr.Pipeline(tdr.TriangleMesh.sphere(2), camera, lights, shader, resolution=(12, 12))
     jacobian, surroundings = computed(pipeline)
     assert surroundings.opposite.all()
-    comparison = compare(pipeline.passes, jacobian, jacobian.columns, surroundings, moving=False)
+    comparison = compare(
+        pipeline.passes, jacobian, jacobian.columns, surroundings, Extents.of(pipeline.passes), moving=False
+    )
     for column, places in zip(jacobian.columns, comparison.places, strict=True):
         if column.name in ("light.direction.0.x", "light.direction.0.y", "camera.rotation.x", "camera.rotation.y"):
             assert np.isin(places, (Place.highlight_edge, Place.imprecise)).all(), column.name
@@ -200,6 +236,8 @@ def test_a_sharp_highlight_is_compared_rightly(mesh):
     camera, shader = tdr.PerspectiveCamera(fov=0.72), tdr.BlinnPhongShader(shininess=1e5)
     pipeline = tdr.Pipeline(mesh, camera, lights, shader, resolution=(12, 12))
     jacobian, surroundings = computed(pipeline)
-    comparison = compare(pipeline.passes, jacobian, jacobian.columns, surroundings, moving=False)
+    comparison = compare(
+        pipeline.passes, jacobian, jacobian.columns, surroundings, Extents.of(pipeline.passes), moving=False
+    )
     assert comparison.comparable.mean() > 0.9
     assert not (comparison.excess > 1.0).any()

@@ -22,12 +22,12 @@ def described(pipeline: tdr.Pipeline, result: CheckResult) -> str:
     return "\n".join([mesh, *map(str, stages), *result.findings, str(result.direction), *wrong])
 
 
-def verdicts_of(examples: int, mode: str) -> Counter[Verdict]:
+def verdicts_of(examples: int, mode: str, scenes: st.SearchStrategy[tdr.Pipeline]) -> Counter[Verdict]:
     """How often each verdict comes out; a scene that fails is raised."""
     counts: Counter[Verdict] = Counter()
 
     @settings(max_examples=examples)
-    @given(random_scenes.pipelines(), COTANGENTS)
+    @given(scenes, COTANGENTS)
     def check(pipeline, cotangent):
         jacobian = tdr.compute_jacobian(pipeline, "all", cotangent=cotangent)
         result = check_jacobian(pipeline, jacobian, mode)
@@ -38,17 +38,21 @@ def verdicts_of(examples: int, mode: str) -> Counter[Verdict]:
     return counts
 
 
+SCENES = {"unit": random_scenes.pipelines(), "anywhere": random_scenes.placed_pipelines()}
+
+
 @pytest.mark.usefixtures("precision")
 @pytest.mark.parametrize(
     ("examples", "mode"),
     [
-        (200, "quick"),
-        pytest.param(2000, "quick", marks=pytest.mark.slow),
-        pytest.param(60, "full", marks=pytest.mark.slow),
+        (100, "quick"),
+        pytest.param(1000, "quick", marks=pytest.mark.slow),
+        pytest.param(50, "full", marks=pytest.mark.slow),
     ],
 )
-def test_right_derivatives_raise_no_alarm(examples, mode):
-    counts = verdicts_of(examples, mode)
+@pytest.mark.parametrize("scenes", SCENES)
+def test_right_derivatives_raise_no_alarm(examples, mode, scenes):
+    counts = verdicts_of(examples, mode, SCENES[scenes])
     assert sum(counts.values()) >= examples
     # A test that compared nothing would find nothing wrong.
     assert 3 * counts[Verdict.passed] >= 2 * examples, counts

@@ -188,7 +188,7 @@ def test_kinks_that_no_light_explains_are_no_excuse(mode, tmp_path):
 
 
 @pytest.mark.usefixtures("precision")
-def test_pixels_that_change_their_triangle_at_every_step_lie_beside_another():
+def test_pixels_that_change_their_triangle_at_every_step_are_compared_with_it_held_fixed():
     """An edge runs 1e-8 beside the centres of the pixels of the sixth column."""
     edge = 0.1 + 1e-8
     corners = [[-9, -9, 0], [edge, -9, 0], [edge, 9, 0], [-9, 9, 0], [9, -9, -1], [9, 9, -1]]
@@ -196,7 +196,5 @@ def test_pixels_that_change_their_triangle_at_every_step_lie_beside_another():
     pipeline = tdr.Pipeline(mesh, tdr.OrthographicCamera(height=0.4), TILTED, resolution=(2, 10))
     _, result = checked(pipeline, parameters=["mesh.translation"])
     assert result.verdict is Verdict.passed, said(result)
-    np.testing.assert_array_equal(np.argwhere(result.place == Place.visibility), [[0, 5], [1, 5]])
-    by_name = {check.column.name: check.places for check in result.columns}
-    assert by_name["mesh.translation.x"][Place.visibility] == 2
-    assert Place.visibility not in by_name["mesh.translation.y"]
+    assert not (result.place == Place.visibility).any()
+    assert all(check.places.keys() <= {Place.interior, Place.boundary} for check in result.columns)

@@ -7,20 +7,19 @@ import pytest
 import reference
 from hypothesis import Phase, given, seed, settings
 from random_scenes import pipelines
-from scenes import moved, pipeline_of
+from scenes import pipeline_of
 
 import tdr
-from tdr.check.comparison import Surroundings
-from tdr.config.parameters import Column, Reads, columns_of
+from tdr.check.surroundings import Surroundings
+from tdr.config.parameters import Column, columns_of
 from tdr.derivatives.finite_difference import (
     EPS,
     ROUNDINGS,
     STEPS,
     Differences,
     differences,
-    scales,
-    visibility_changes,
 )
+from tdr.derivatives.step_units import Extents
 from tdr.results.check_result import Place
 
 KINDS = [(camera, shader) for camera in ("perspective", "orthographic") for shader in ("blinn_phong", "lambertian")]
@@ -33,9 +32,14 @@ def columns_and_differences(pipeline, cotangents=None, **arguments) -> tuple[tup
     columns = columns_of(pipeline.parameters, pipeline.light_array.num_lights)
     arguments = {"subset": np.arange(len(pipeline.passes.rasterizer.pixels)), **arguments}
     cotangents = np.eye(3) if cotangents is None else cotangents
-    return columns, differences(
-        pipeline.passes, columns, np.diag(scales(pipeline.passes, columns)), cotangents=cotangents, **arguments
-    )
+    passes = pipeline.passes
+    arguments["extents"] = Extents.of(passes)
+    units = np.diag(units_of(pipeline, columns))
+    return columns, differences(passes, columns, units, cotangents=cotangents, **arguments)
+
+
+def units_of(pipeline, columns) -> np.ndarray:
+    return Extents.of(pipeline.passes).units(pipeline.passes, columns)
 
 
 def by_name(columns, array) -> dict:
@@ -55,7 +59,7 @@ def exact(pipeline, columns, pixels) -> np.ndarray:
 def test_bounds_hold_and_are_narrow(kind):
     pipeline = pipeline_of(*kind)
     columns, estimated = columns_and_differences(pipeline)
-    units = scales(pipeline.passes, columns)[:, None, None]
+    units = units_of(pipeline, columns)[:, None, None]
     expected = exact(pipeline, columns, pipeline.passes.rasterizer.pixels)
     assert not estimated.causes.any()
     assert estimated.repeats
@@ -74,8 +78,10 @@ def test_a_lights_own_numbers_under_it_alone():
     for light in range(3):
         own = [d for d, column in enumerate(columns) if column.index[0] == light]
         named = [columns[d] for d in own]
-        units = scales(pipeline.passes, named)
-        alone = differences(pipeline.passes, named, np.diag(units), subset, np.eye(3), light=light)
+        units = units_of(pipeline, named)
+        alone = differences(
+            pipeline.passes, named, np.diag(units), subset, np.eye(3), Extents.of(pipeline.passes), light=light
+        )
         assert expected[own].any(axis=(1, 2)).all()
         assert not alone.causes.any()
         errors = np.abs(alone.values - expected[own] * units[:, None, None])
@@ -91,7 +97,7 @@ def test_bounds_hold_in_random_scenes(pipeline):
     pipeline.forward()
     subset = np.random.default_rng(0).permutation(len(pipeline.passes.rasterizer.pixels))[:50]
     columns, estimated = columns_and_differences(pipeline, subset=subset)
-    units = scales(pipeline.passes, columns)[:, None, None]
+    units = units_of(pipeline, columns)[:, None, None]
     with np.errstate(invalid="ignore"):  # a half vector of length 0
         expected = exact(pipeline, columns, pipeline.passes.rasterizer.pixels[subset])
     data = estimated.shading_condition + estimated.geometry_condition + np.abs(estimated.values)
@@ -116,7 +122,7 @@ def test_a_direction_is_the_sum_of_its_columns(rng):
     columns, _ = columns_and_differences(pipeline)
     subset, weights = np.array([3, 50, 8]), np.array([[0.5, -1.0, 2.0]])
     directions = rng.normal(size=(2, len(columns)))
-    estimated = differences(pipeline.passes, columns, directions, subset, weights)
+    estimated = differences(pipeline.passes, columns, directions, subset, weights, Extents.of(pipeline.passes))
     expected = directions @ (exact(pipeline, columns, pipeline.passes.rasterizer.pixels[subset]) @ weights[0])
     assert (np.abs(estimated.values[..., 0] - expected) <= estimated.bounds[..., 0]).all()
     assert (estimated.bounds < 1e-6).all()
@@ -165,7 +171,7 @@ def test_functions_with_and_without_a_derivative(one_pixel):
     formula = " + ".join(f.replace("%s", f"constants.{name}") for name, (f, _, _) in FUNCTIONS.items())
     pipeline = one_pixel(formula, {name: at for name, (_, at, _) in FUNCTIONS.items()})
     columns, estimated = columns_and_differences(pipeline)
-    units = scales(pipeline.passes, columns)[:, None, None]
+    units = units_of(pipeline, columns)[:, None, None]
     values, bounds = (by_name(columns, a[:, 0, 0]) for a in (estimated.values / units, estimated.bounds / units))
     causes = by_name(columns, estimated.causes[:, 0])
     for name, (_, _, derivative) in FUNCTIONS.items():
@@ -258,29 +264,6 @@ def test_a_light_straight_from_behind():
 
 
 @pytest.mark.usefixtures("f64")
-@pytest.mark.parametrize("camera", ["perspective", "orthographic"])
-def test_visibility_changes_are_those_of_a_moved_scene(camera):
-    pipeline = pipeline_of(camera, resolution=(21, 24))
-    pipeline.forward()
-    steps, seen = np.array([0.1, 0.02, 0.001]), pipeline.passes.rasterizer.triangle_id_buffer
-    changing = 0
-    for column in columns_of(pipeline.parameters, 3):
-        if column.parameter.reads is Reads.POSE:
-            changes = visibility_changes(pipeline.passes, [column], np.array([2.0]), steps)
-            expected = np.zeros_like(changes)
-            for j, step in enumerate(steps):
-                for signed in (2.0 * step, -2.0 * step):
-                    other = moved(pipeline, column.parameter.name, column.index, signed)
-                    other.passes.find_visible()
-                    expected[j] |= (other.passes.rasterizer.triangle_id_buffer != seen)[seen >= 0]
-            np.testing.assert_array_equal(changes, expected, err_msg=column.name)
-            changing += changes.any(axis=1)
-    assert (changing[:2] > 8).all()
-    light = [column for column in columns_of(pipeline.parameters, 3) if column.name == "light.direction.0.x"]
-    assert not visibility_changes(pipeline.passes, light, np.array([1.0])).any()
-
-
-@pytest.mark.usefixtures("f64")
 def test_steps_at_which_another_triangle_is_seen_are_not_used():
     pipeline = pipeline_of()
     pipeline.forward()
@@ -295,24 +278,13 @@ def test_steps_at_which_another_triangle_is_seen_are_not_used():
     np.testing.assert_array_equal(estimated.causes, expected)
     assert np.isnan(estimated.values[:, 5]).all()
     assert np.isinf(estimated.bounds[:, [5, 6, 8]]).all()
-    units = scales(pipeline.passes, columns)[:, None, None]
+    units = units_of(pipeline, columns)[:, None, None]
     error = np.abs(estimated.values / units - exact(pipeline, columns, pipeline.passes.rasterizer.pixels))
     assert (error <= estimated.bounds / units)[:, 7].all()
     np.testing.assert_array_equal(np.isnan(estimated.central).all(axis=(0, 3)), changes)
 
 
 # Scales and chunks
-
-
-@pytest.mark.usefixtures("f64")
-def test_steps_are_as_large_as_the_parameter():
-    pipeline = pipeline_of(num_lights=2)
-    pipeline.camera.settings.position = [0.0, -400.0, 2.0]
-    columns = columns_of(pipeline.parameters, 2)
-    expected = {"shader.shininess": 8.0} | dict.fromkeys([f"camera.position.{axis}" for axis in "xyz"], 400.0)
-    expected["mesh.scale"] = 1.1
-    found = by_name(columns, scales(pipeline.passes, columns))
-    assert found == {column.name: expected.get(column.name, 1.0) for column in columns}
 
 
 @pytest.mark.usefixtures("f64")
