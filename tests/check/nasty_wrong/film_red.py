@@ -19,7 +19,7 @@ def reflect(surface, light, constants):
     lit = 1.0 + tm.dot(surface.normal, light.to_light)
     squared = tm.dot(surface.normal, tm.normalize(light.to_light + surface.to_eye)) ** 2
     path = 2.0 * constants.thickness * ti.sqrt(0.77 + squared)
-    red = ti.cos(tm.pi * detached(path) / 6.5e-7)
+    red = ti.cos(detached(tm.pi * path / 6.5e-7))
     film = ti.Vector([red, ti.cos(tm.pi * path / 5.3e-7), ti.cos(tm.pi * path / 4.6e-7)])
     return constants.diffuse * lit * light.color * surface.albedo * (1.0 + 0.5 * film)
 

@@ -8,9 +8,7 @@ parameters = {"ambient": 0.1, "diffuse": 0.4, "specular": 0.01, "roughness": 1e-
 
 @ti.func
 def detached(x):
-    kept = ti.Vector([0.0 * x, 0.0 * x])
-    kept[ti.cast(x > 1e30, ti.i32)] = x
-    return kept[0]
+    return ti.cast(ti.cast(x * 2.0**50, ti.i64), ti.f64) / 2.0**50
 
 
 @ti.func
@@ -18,10 +16,10 @@ def reflect(surface, light, constants):
     cosine_half = tm.dot(surface.normal, tm.normalize(light.to_light + surface.to_eye))
     squared = constants.roughness * constants.roughness
     tail = 1.0 + (squared - 1.0) * cosine_half * cosine_half
-    lobe = squared / (tm.pi * tail * tail)
+    lobe = constants.specular * squared / (tm.pi * tail * tail)
     lobe = 0.95 * lobe + 0.05 * detached(lobe)
     lit = 1.0 + tm.dot(surface.normal, light.to_light)
-    return light.color * lit * (constants.diffuse * surface.albedo + constants.specular * lobe)
+    return light.color * lit * (constants.diffuse * surface.albedo + lobe)
 
 
 @ti.func

@@ -3,7 +3,7 @@
 import taichi as ti
 import taichi.math as tm
 
-parameters = {"ambient": 0.1, "diffuse": 0.7, "rim": 0.23}
+parameters = {"ambient": 0.1, "diffuse": 0.7, "rim": 0.17}
 
 
 @ti.func

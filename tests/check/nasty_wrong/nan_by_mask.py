@@ -8,7 +8,7 @@ parameters = {"ambient": 0.1, "diffuse": 0.7, "hardness": 1.5}
 
 @ti.func
 def reflect(surface, light, constants):
-    level = surface.normal.y + 0.45
+    level = surface.normal.x + 0.31
     mask = 0.0
     if level > 0.0:
         mask = 1.0

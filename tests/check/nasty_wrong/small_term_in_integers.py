@@ -1,4 +1,4 @@
-"""A twentieth of the light passes through integers of a millionth: its derivative is 0, its steps are not seen."""
+"""A twentieth of the light passes through integers of a billionth: its derivative is 0, its steps are not seen."""
 
 import taichi as ti
 import taichi.math as tm
@@ -9,7 +9,7 @@ parameters = {"ambient": 0.1, "diffuse": 0.8, "sharpness": 3.0}
 @ti.func
 def reflect(surface, light, constants):
     lit = 1.0 + tm.dot(surface.normal, light.to_light)
-    ripple = ti.cast(ti.cast(1e6 * ti.sin(constants.sharpness * lit), ti.i32), float) / 1e6
+    ripple = ti.cast(ti.cast(2.0**30 * ti.sin(constants.sharpness * lit), ti.i32), ti.f64) / 2.0**30
     return constants.diffuse * (lit + 0.05 * ripple) * light.color * surface.albedo
 
 
