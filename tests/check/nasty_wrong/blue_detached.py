@@ -1,4 +1,4 @@
-"""Only blue is detached from the light's direction and the shape; red and green are right."""
+"""Blue goes through a run-time index: its derivatives are 0; those of red and green are right."""
 
 import taichi as ti
 import taichi.math as tm

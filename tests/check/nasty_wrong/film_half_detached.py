@@ -1,4 +1,4 @@
-"""A thin film in metres (4e-7): one of two uses of the thickness is detached, the image is right."""
+"""A thin film in metres (4e-7): one of two uses of the thickness is detached, so its derivative is half."""
 
 import taichi as ti
 import taichi.math as tm

@@ -1,4 +1,4 @@
-"""A thin film in metres (4e-7), of whose three channels red does not know the thickness."""
+"""A thin film in metres (4e-7), whose red goes through a run-time loop: its derivatives are 0, not up to 5e6."""
 
 import taichi as ti
 import taichi.math as tm

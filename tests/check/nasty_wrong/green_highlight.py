@@ -1,4 +1,4 @@
-"""Only green is wrong, and only of the highlight: its derivatives are 0."""
+"""A highlight whose green goes through a run-time loop: its derivatives are 0; those of red and blue are right."""
 
 import taichi as ti
 import taichi.math as tm

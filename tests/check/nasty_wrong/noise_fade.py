@@ -1,4 +1,4 @@
-"""Value noise whose fade is detached: the derivative by all that moves a point is 0, where the image's is not."""
+"""Value noise whose fade is detached: what moves a point, the frequency say, has the derivative 0."""
 
 import taichi as ti
 import taichi.math as tm

@@ -1,4 +1,4 @@
-"""Refraction out of glass: the amount that comes through is detached; beyond the critical angle all is right."""
+"""Refraction: what comes through goes through a run-time index and counts as 0: half of the pixels are wrong."""
 
 import taichi as ti
 import taichi.math as tm

@@ -1,4 +1,4 @@
-"""A twentieth of the light passes through integers of a billionth: its derivative is 0, its steps are not seen."""
+"""A twentieth of the light passes through integers of a billionth: it has no derivative, 18 % of the whole."""
 
 import taichi as ti
 import taichi.math as tm

@@ -1,4 +1,4 @@
-"""A texture in a field, between whose texels the weights are detached: the point has no derivative."""
+"""A texture whose weights between texels go through a run-time index: they count as 0, and so do their derivatives."""
 
 import taichi as ti
 import taichi.math as tm

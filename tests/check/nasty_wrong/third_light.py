@@ -1,4 +1,4 @@
-"""A sheen that only reddish dark light has (green below 0.25) is detached from what it depends on."""
+"""A sheen under dark light only (green below 0.25) is detached: that light's derivatives are 10 to 50 % wrong."""
 
 import taichi as ti
 import taichi.math as tm
@@ -8,10 +8,7 @@ parameters = {"ambient": 0.1, "diffuse": 0.6, "sheen": 0.5}
 
 @ti.func
 def detached(x):
-    total = 0.0 * x
-    for _ in range(4):
-        total += 0.25 * x
-    return total
+    return ti.cast(ti.cast(x * 2.0**50, ti.i64), ti.f64) / 2.0**50
 
 
 @ti.func
