@@ -3,13 +3,13 @@
 import taichi as ti
 import taichi.math as tm
 
-parameters = {"ambient": 0.1, "diffuse": 0.7, "specular": 0.5, "shininess": 40.0, "width": 0.37}
+parameters = {"ambient": 0.1, "diffuse": 0.7, "specular": 0.5, "shininess": 40.0}
 
 
 @ti.func
 def reflect(surface, light, constants):
     cosine = tm.dot(surface.normal, light.to_light)
-    stripe = ti.cast(ti.floor(surface.position.x / constants.width), ti.i32) & 1
+    stripe = ti.cast(ti.floor(2.7 * surface.position.x), ti.i32) & 1
     radiance = constants.diffuse * (1.0 + cosine) * surface.albedo
     if stripe == 1:
         half = tm.normalize(light.to_light + surface.to_eye)
