@@ -1,4 +1,4 @@
-"""A ripple of 2 % is summed up by a run-time loop that reads an argument: its derivative is 0."""
+"""A ripple of 2 % is summed up by a run-time loop that reads an argument: its derivative is off by some 100 %."""
 
 import taichi as ti
 import taichi.math as tm

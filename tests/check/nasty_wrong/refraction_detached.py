@@ -1,4 +1,4 @@
-"""Refraction: what comes through goes through a run-time index and counts as 0: half of the pixels are wrong."""
+"""Refraction, whose amount goes through a run-time index and counts as 0: half of the pixels are off by some 40 %."""
 
 import taichi as ti
 import taichi.math as tm

@@ -1,4 +1,4 @@
-"""A sheen under dark light only (green below 0.25) is detached: that light's derivatives are 10 to 50 % wrong."""
+"""A sheen under dark light only (green below 0.25) is detached: two thirds of that light's derivative are missing."""
 
 import taichi as ti
 import taichi.math as tm
