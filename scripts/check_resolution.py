@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class Case:
     index: tuple[int, ...]
 
 
-def _scene(shader: object = None, **lights: list[list[float]]) -> Callable[[], tdr.Pipeline]:
+def _scene(shader: Any = None, **lights: Any) -> Callable[[], tdr.Pipeline]:
     def make() -> tdr.Pipeline:
         array = tdr.DirectionalLightArray(**{"direction": [[1.0, -1.0, -1.0]], **lights})
         return tdr.Pipeline(tdr.TriangleMesh.sphere(3), None, array, shader, resolution=(64, 64))
@@ -70,7 +71,8 @@ def least_error(case: Case, mode: str) -> float:
     least = float("inf")
     for error in ERRORS:
         values = np.array(jacobian[case.parameter])
-        values[(..., *case.index)] *= 1.0 + error
+        index: Any = (..., *case.index)
+        values[index] *= 1.0 + error
         # What the run repeats is right, so that only the comparison with differences can tell.
         wrong = replace(jacobian, values={case.parameter: values})
         result = check_jacobian(pipeline, wrong, mode)

@@ -262,7 +262,7 @@ class Chunk:
         if is_coarse(roughness(probe, noise_moved[:, -1]) * straight).any():
             _, _, (probe,) = self.evaluate(here, self.steps[:0], times=1, probe=_PROBE)
             jitter = jitter_of(roughness(probe, noise_moved[:, -1]) * straight, second, noise_moved[:, -1], image)
-        shading, geometry = (_condition(slopes, kind, jitter) for kind in (Reads.SHADING, Reads.POSE))
+        shading, geometry = (_per_change(slopes[kind], jitter / NUDGED_STEP) for kind in (Reads.SHADING, Reads.POSE))
         repeats = np.array_equal(image, again, equal_nan=True)
         values, bounds, _ = extrapolated(central, second, h, np.fmax(noise_moved, jitter[:, None]))
         causes = np.zeros(values.shape[:2], dtype=np.uint8)
@@ -275,12 +275,12 @@ class Chunk:
         causes[(causes != Place.visibility) & ~defined.all(axis=2)] = Place.undefined
         return Differences(values, bounds, causes, central, shading, geometry, image, noise, jitter, repeats)
 
-    def nudged(self, extents: Extents) -> tuple[Array, list[tuple[Reads, float, Array]]]:
+    def nudged(self, extents: Extents) -> tuple[Array, dict[Reads, list[tuple[float, Array]]]]:
         """How the image and its derivatives change when the data is changed a little.
 
         Returns:
-            The image's change (N, C) per relative change of the data; and for each of some changes of what the shading
-            reads or of the geometry its relative size and by how much the derivatives change, (M, N, C).
+            The image's change (N, C) per relative change of the data; and for a large and a small change of what the
+            shading reads, and likewise of the geometry, its relative size and how the derivatives change, (M, N, C).
         """
         rng = np.random.default_rng(0)
         settings = [_Setting(self.sample, self.scene)]
@@ -300,19 +300,29 @@ class Chunk:
             settings.append(_Setting(sample.nudged(what, size, rng), scene, stretch))
         image, moved, _ = self.evaluate(settings, np.array([NUDGED_STEP]), times=1)
         slopes = (moved[:, :, 0, 0] - moved[:, :, 1, 0]) / (2.0 * NUDGED_STEP)
-        change = np.zeros(image.shape[2:])
-        changes = []
+        kinds = (Reads.SHADING, Reads.POSE)
+        images: dict[Reads, list[tuple[float, Array]]] = {kind: [] for kind in kinds}
+        changes: dict[Reads, list[tuple[float, Array]]] = {kind: [] for kind in kinds}
         for what, size, scale, before, after in nudged:
-            change = np.fmax(change, np.abs(image[after, 0] - image[before, 0]) / size)
-            changes.append((what, size * scale, np.abs(slopes[after] - slopes[before])))
-        return change, changes
+            images[what].append((size, np.abs(image[after, 0] - image[before, 0])))
+            changes[what].append((size * scale, np.abs(slopes[after] - slopes[before])))
+        return np.fmax(*(_per_change(images[kind]) for kind in kinds)), changes
 
 
-def _condition(changes: Sequence[tuple[Reads, float, Array]], kind: Reads, jitter: Array) -> Array:
-    """How much derivatives (M, N, C) change per relative change of one kind of data, beyond what jitter explains."""
-    noise = 2.0 * jitter / NUDGED_STEP
-    of_kind = [np.maximum(change - noise, 0.0) / size for what, size, change in changes if what is kind]
-    return np.asarray(np.fmax.reduce(of_kind))
+def _per_change(changes: Sequence[tuple[float, Array]], noise: Array | float = 0.0) -> Array:
+    """By how much values change per relative change of the data, beyond their noise.
+
+    Args:
+        changes: the size of a large change of the data and what it does, and those of a small one.
+        noise: of the values; twice of it is in each of their changes.
+    """
+    (large, by_large), (small, by_small) = changes
+    # A jump is as high after a small change of the data; it is no rate.
+    is_jump = by_small > by_large / 16.0
+    return np.fmax(
+        np.maximum(by_large - 2.0 * noise, 0.0) / large,
+        np.where(is_jump, 0.0, np.maximum(by_small - 2.0 * noise, 0.0) / small),
+    )
 
 
 def extrapolated(central: Array, second: Array, h: Array, noise: Array) -> tuple[Array, Array, Array]:

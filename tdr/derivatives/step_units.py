@@ -26,6 +26,8 @@ Array = npt.NDArray[np.float64]
 
 # How many pixels show how large what is seen is.
 _SAMPLE = 1024
+# Of numbers up to this size there are too few between them and 0.
+_NOTHING = 2.0**-900
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,9 @@ class Extents:
             unit = fixed.get(column.parameter.name)
             if unit is None:
                 magnitudes = np.abs(values[column.parameter.name]).max(axis=1)
-                # A black light, or a constant that is 0, has no scale of its own.
+                # A black light, or a constant that is 0 or all but underflows, has no scale of its own.
                 own = magnitudes[column.index[0]] if column.parameter.per_light else magnitudes[0]
-                unit = own or magnitudes.max() or 1.0
+                unit = next(size for size in (own, magnitudes.max(), 1.0) if size > _NOTHING)
             units.append(unit)
         return np.asarray(np.exp2(np.round(np.log2(units))))
 

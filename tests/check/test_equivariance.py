@@ -59,7 +59,8 @@ def test_the_place_of_a_scene_costs_what_its_coordinates_are_rounded_to(precisio
     jacobian, result = checked(away, mode)
     assert before.verdict is result.verdict is Verdict.passed, said(result)
     assert any(FROM_FAR in finding for finding in result.findings) == (way > 1e4)
-    assert worst(result) <= worst(before) + 1e4 * way * np.finfo(np.float64).eps
+    # Differences divide what coordinates are rounded to by steps of some thousandths.
+    assert worst(result) <= worst(before) + 1e5 * way * np.finfo(np.float64).eps
     # Turning and scaling about the world's origin is another derivative.
     same = [c for c in jacobian.columns if not by_vertices or c.parameter.name not in ("mesh.rotation", "mesh.scale")]
     for column in same:
@@ -118,7 +119,7 @@ def with_constant(tmp_path):
         file = tmp_path / "shader.py"
         file.write_text(
             "import taichi as ti\nimport taichi.math as tm\n\n"
-            f"parameters = {{'c': {value} * 1e{power}}}\n\n\n"
+            f"parameters = {{'c': {value * 10.0**power!r}}}\n\n\n"
             "@ti.func\ndef reflect(surface, light, constants):\n"
             f"    value = {formula.format(per=f'1e{-power}')}\n"
             "    return light.color * value * ti.max(tm.dot(surface.normal, light.to_light), 0.0)\n"

@@ -142,7 +142,8 @@ def test_a_light_straight_towards_the_camera_is_said_and_no_failure(mode, beside
     )
     _, result = checked(pipeline, mode, parameters=["light.direction", "mesh.albedo"])
     by_name = {check.column.name: check for check in result.columns}
-    check = by_name["light.direction.0.x"]
+    # Beside the pole by 1e-5, the smaller steps that fit still tell how the light turns.
+    check = by_name["light.direction.0.z" if beside == 1e-5 else "light.direction.0.x"]
     assert check.verdict is Verdict.not_comparable, said(result)
     (finding,) = check.findings
     left_out = check.places[Place.highlight_edge]
