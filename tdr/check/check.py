@@ -127,7 +127,6 @@ class _Check:
         self.rng = np.random.default_rng(0)
         self.covered = len(passes.rasterizer.pixels)
         self.drawn = np.sort(self.rng.permutation(self.covered)[:DIRECTION_SAMPLE])
-        self.extents = Extents.of(passes)
         # a map over all pixels, row by row, and what was found at some of them
         background, unsampled = np.uint8(Place.background), np.uint8(Place.unsampled)
         self.place = np.where(images.triangle_id.reshape(-1) >= 0, unsampled, background)
@@ -244,6 +243,11 @@ class _Check:
     # ------------------------------------------------------------------------------------------- a random direction
 
     @functools.cached_property
+    def extents(self) -> Extents:
+        """How large what is seen is."""
+        return Extents.of(self.around_drawn.part)
+
+    @functools.cached_property
     def around_drawn(self) -> Surroundings:
         """Where a quick check compares a random direction, which includes where it compares every column."""
         return Surroundings(self.passes, self.drawn)
@@ -294,7 +298,7 @@ class _Check:
         result = DirectionCheck(
             tangent=float(np.sum(weights * np.where(counts, comparison.reference[0], 0.0))),
             cotangent=float(np.dot(direction.tangent, [np.sum(weights * column) for column in columns])),
-            tolerance=float(min(np.sum(np.abs(weights) * allowed), CONFIDENCE * np.linalg.norm(allowed))),
+            tolerance=float(min(np.sum(np.abs(weights) * allowed), CONFIDENCE * np.hypot.reduce(allowed, axis=None))),
             pixels=int(np.count_nonzero(counts.any(axis=1))),
             out_of_tolerance=out_of_tolerance,
         )
@@ -319,7 +323,7 @@ class _Check:
         self.paint(surroundings, comparison, scale)
         rows_columns = np.stack(np.divmod(surroundings.pixels, self.images.triangle_id.shape[1]), axis=1)
         repeats = self.images.method != Method.finite_difference.value
-        cosines = surroundings.cosines()
+        cosines = surroundings.cosines() if (comparison.excess > 1.0).any() else None
         compared = [
             ColumnSample(
                 column,

@@ -219,8 +219,9 @@ class Surroundings:
 
     def _interpolated(self, which: int) -> Array:
         """(N, 3) the positions (0) or the normals (1) of the surface."""
-        return np.asarray(self._part.interpolator.g_buffer[which], dtype=np.float64)
+        return np.asarray(self.part.interpolator.g_buffer[which], dtype=np.float64)
 
     @functools.cached_property
-    def _part(self) -> Passes:
+    def part(self) -> Passes:
+        """The passes with these pixels only, and their G-buffer."""
         return self._passes.restricted(self.subset)

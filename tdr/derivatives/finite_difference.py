@@ -125,7 +125,7 @@ def differences(
     Returns:
         The derivatives along each direction, per unit of it, and their bounds.
     """
-    scenes = len(directions) * (2 * len(steps) + FEW + 2 * len(_NUDGES)) + 1 + len(_NUDGES)
+    scenes = len(directions) * (2 * len(steps) + 2 * len(_NUDGES)) + FEW + 2 + len(_NUDGES)
     size = max(1, _EVALUATIONS // scenes)
     chunks = [slice(start, start + size) for start in range(0, max(1, len(subset)), size)]
     parts = []
@@ -207,17 +207,18 @@ class Chunk:
         self.layout = passes.layout()
 
     def evaluate(
-        self, settings: Sequence[_Setting], steps: Array, times: int, probe: Array = _PROBE[:0]
+        self, settings: Sequence[_Setting], steps: Array, times: int, others: Array | None = None
     ) -> tuple[Array, Array, Array]:
         """Evaluate G settings in one launch.
 
         Returns:
             The image ``times`` times, (G, times, N, C); displaced by each step and its opposite, (G, M, 2, J, N, C);
-            and displaced by each of the probe's P, (G, M, P, N, C).
+            and with each of the ``others`` (P, D), (G, P, N, C).
         """
-        signed = np.concatenate([steps, -steps, probe])
+        signed = np.concatenate([steps, -steps])
         moves = (signed[:, None] * self.directions[:, None]).reshape(-1, len(self.columns))
-        displacements = np.concatenate([np.zeros((times, len(self.columns))), moves])
+        still = np.zeros((times, len(self.columns)))
+        displacements = np.concatenate([still, moves, still[:0] if others is None else others])
         image = evaluate(
             PixelSample.joined([setting.sample for setting in settings]),
             [scene for setting in settings for scene in setting.scene.all_displaced(self.columns, displacements)],
@@ -226,9 +227,9 @@ class Chunk:
         )
         shape = (len(self.sample.pixels), len(self.cotangents))
         image = np.swapaxes((image @ self.cotangents.T).reshape(len(displacements), len(settings), *shape), 0, 1)
-        moved = image[:, times:].reshape(len(settings), len(self.directions), len(signed), *shape)
-        there_and_back = moved[:, :, : 2 * len(steps)].reshape(*moved.shape[:2], 2, len(steps), *shape)
-        return image[:, :times], there_and_back, moved[:, :, 2 * len(steps) :]
+        moved, others_moved = np.split(image[:, times:], [len(moves)], axis=1)
+        there_and_back = moved.reshape(len(settings), len(self.directions), 2, len(steps), *shape)
+        return image[:, :times], there_and_back, others_moved
 
     def central(self) -> Array:
         """The central difference of each step, (M, J, N, C)."""
@@ -246,7 +247,10 @@ class Chunk:
     def differences(self, usable: npt.NDArray[np.bool_] | None, extents: Extents) -> Differences:
         """The derivatives along each direction; ``usable`` is (M, J, N, 1)."""
         here = [_Setting(self.sample, self.scene)]
-        ((image, again),), (moved,), (probe,) = self.evaluate(here, self.steps, times=2, probe=_PROBE[:FEW])
+        # Along one direction that is made of all it shows whether the image is coarse along any.
+        together = np.random.default_rng(0).standard_normal(len(self.directions)) @ self.directions
+        few = _PROBE[:FEW, None] * together
+        ((image, again),), (moved,), (probe,) = self.evaluate(here, self.steps, times=2, others=few)
         if usable is not None:
             moved = np.where(usable[:, None], moved, np.nan)
         h = self.steps[:, None, None]
@@ -259,9 +263,11 @@ class Chunk:
         jitter = np.zeros_like(noise_moved[:, -1])
         # Where the step beyond the last value of the probe may not be used, the image is not straight along it either.
         straight = True if usable is None else usable[:, np.searchsorted(-self.steps, -_PROBE[-1]) - 1]
-        if is_coarse(roughness(probe, noise_moved[:, -1]) * straight).any():
-            _, _, (probe,) = self.evaluate(here, self.steps[:0], times=1, probe=_PROBE)
-            jitter = jitter_of(roughness(probe, noise_moved[:, -1]) * straight, second, noise_moved[:, -1], image)
+        if is_coarse(roughness(probe[None], noise_moved[:, -1].max(axis=0))).any():
+            along = (_PROBE[:, None] * self.directions[:, None]).reshape(-1, len(self.columns))
+            _, _, (values,) = self.evaluate(here, self.steps[:0], times=0, others=along)
+            values = values.reshape(len(self.directions), len(_PROBE), *values.shape[1:])
+            jitter = jitter_of(roughness(values, noise_moved[:, -1]) * straight, second, noise_moved[:, -1], image)
         shading, geometry = (_per_change(slopes[kind], jitter / NUDGED_STEP) for kind in (Reads.SHADING, Reads.POSE))
         repeats = np.array_equal(image, again, equal_nan=True)
         values, bounds, _ = extrapolated(central, second, h, np.fmax(noise_moved, jitter[:, None]))

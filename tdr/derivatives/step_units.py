@@ -25,7 +25,7 @@ from tdr.render.values import SceneValues
 Array = npt.NDArray[np.float64]
 
 # How many pixels show how large what is seen is.
-_SAMPLE = 1024
+_SAMPLE = 256
 # Of numbers up to this size there are too few between them and 0.
 _NOTHING = 2.0**-900
 
@@ -51,10 +51,10 @@ class Extents:
 
     @classmethod
     def of(cls, passes: Passes) -> Extents:
-        """Look at what has been rendered last; there must be a covered pixel."""
+        """Look at passes with the G-buffer of their covered pixels, at least one."""
         covered = len(passes.rasterizer.pixels)
         subset = np.unique(np.linspace(0, covered - 1, min(_SAMPLE, covered)).astype(np.intp))
-        points = passes.restricted(subset).interpolator.g_buffer[0]
+        points = passes.interpolator.g_buffer[0][subset]
         camera, values = passes.scene.camera, SceneValues.of(passes.scene)
         origin, position = values["mesh.translation"][0], values["camera.position"][0]
 
