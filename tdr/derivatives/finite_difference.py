@@ -350,11 +350,15 @@ def extrapolated(central: Array, second: Array, h: Array, noise: Array) -> tuple
     bounds[:, 1:] += np.nan_to_num(bounds[:, :-1] / 16.0, posinf=0.0)
     bounds *= SAFETY
     bounds += 1.2 * np.fmax(noise[:, 1:-1], noise[:, 2:]) / h[2:]
+    # Bounds hold at all steps or at none: over long steps, a fast wave may look like a constant.
+    agrees = (extrapolated[:, 1:] + bounds >= _over_smaller_steps(np.fmax, extrapolated[:, 1:] - bounds, -np.inf)) & (
+        extrapolated[:, 1:] - bounds <= _over_smaller_steps(np.fmin, extrapolated[:, 1:] + bounds, np.inf)
+    )
     between_sides = second / h
     smooth = between_sides[:, 1:] <= 0.5 * between_sides[:, :-1] + 8.0 * np.fmax(noise[:, 1:], noise[:, :-1]) / h[1:]
     # A step is trusted only if all smaller ones look smooth too: at a large step a jump at 0 is hard to see.
     smooth = np.logical_and.accumulate(smooth[:, ::-1], axis=1)[:, ::-1]
-    bounds = np.where(smooth[:, 1:] & np.isfinite(bounds), bounds, np.inf)
+    bounds = np.where(smooth[:, 1:] & agrees & np.isfinite(bounds), bounds, np.inf)
     best = np.argmin(bounds, axis=1)[:, None]
     least = np.take_along_axis(bounds, best, axis=1)[:, 0]
     values = np.take_along_axis(extrapolated[:, 1:], best, axis=1)[:, 0]
@@ -362,3 +366,9 @@ def extrapolated(central: Array, second: Array, h: Array, noise: Array) -> tuple
     last = central.shape[1] - 1 - np.argmax(np.isfinite(central)[:, ::-1], axis=1)[:, None]
     values = np.where(np.isfinite(least), values, np.take_along_axis(central, last, axis=1)[:, 0])
     return values, least, np.asarray(h[:, 0, 0][best[:, 0] + 2])
+
+
+def _over_smaller_steps(choose: np.ufunc, values: Array, start: float) -> Array:
+    """The largest or smallest of the values at all smaller steps, for values (M, J, N, C) from large to small steps."""
+    chosen = choose.accumulate(values[:, ::-1], axis=1)[:, ::-1]
+    return np.concatenate([chosen[:, 1:], np.full_like(values[:, :1], start)], axis=1)

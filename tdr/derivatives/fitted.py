@@ -82,7 +82,9 @@ def fitted_differences(
         again = list(range(len(columns)))
     named = [columns[d] for d in again]
     second = with_units(named, better[again])
-    improved = (_share_of_wide(second, named) < shares[again]) | (better[again] == units[again])
+    per_unit = (second.bounds / better[again, None, None], first.bounds[again] / units[again, None, None])
+    improved = np.mean(per_unit[0] < per_unit[1], axis=(1, 2)) > np.mean(per_unit[0] > per_unit[1], axis=(1, 2))
+    improved |= better[again] == units[again]
     kept = np.array(again)[improved]
     merged = {
         name: getattr(first, name).copy()

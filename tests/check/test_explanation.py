@@ -20,6 +20,7 @@ from planted_columns import (
 )
 
 from tdr.check.diagnosis import diagnose
+from tdr.config.parameters import Parameter, Reads
 
 # A rule that holds everywhere.
 
@@ -296,3 +297,67 @@ def test_how_large_and_how_alike(seed, precision):
     text = diagnosed(entries, precision).split("by ")[1].split(" of those, cosine ")
     assert float(text[0]) == pytest.approx(error, rel=0.06)
     assert float(text[1].split(". ")[0]) == pytest.approx(cosine, abs=0.002)
+
+
+# What is said of other columns, channels and what shading depends on.
+
+SPECULAR = Parameter("shader.specular", (), Reads.SHADING, per_light=False, unit="1")
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_sum_with_another_column_is_found(rng, sign):
+    true, other = smooth(rng), smooth(rng)
+    second = column_entries(rng, other, other, parameter=SPECULAR)
+    finding = diagnosed(column_entries(rng, true, true + sign * other), siblings=[second])
+    word = "plus" if sign > 0 else "minus"
+    assert finding.startswith(f"The entries are the finite differences {word} those by shader.specular.")
+    assert "a slot" in finding
+
+
+def test_a_stale_entry_is_that_of_another_parameter(rng):
+    true, other = smooth(rng), smooth(rng)
+    second = column_entries(rng, other, other, parameter=SPECULAR)
+    finding = diagnosed(column_entries(rng, true, other), siblings=[second])
+    assert "are the finite differences by shader.specular" in finding
+    assert "a stale entry" in finding
+    left = PIXELS[:, :1] < 12
+    finding = diagnosed(column_entries(rng, true, np.where(left, other, true)), siblings=[second])
+    assert "At " in finding
+    assert "by shader.specular" in finding
+
+
+@pytest.mark.parametrize(
+    ("wrong_channels", "names"), [([2], "blue"), ([1], "green"), ([0, 2], "red and blue"), ([0, 1], "red and green")]
+)
+def test_the_channel_that_is_wrong_is_named(rng, wrong_channels, names):
+    true = smooth(rng, 3)
+    wrong = true.copy()
+    wrong[:, wrong_channels] = 0.0
+    channels = column_entries(rng, true, wrong)
+    summed = column_entries(rng, true.sum(axis=1, keepdims=True), wrong.sum(axis=1, keepdims=True))
+    finding = only(diagnose(summed, [summed], circumstances(), channels))
+    assert finding.startswith(f"In {names} alone, the entries are 0, although")
+
+
+def test_no_channel_is_named_where_all_are_wrong(rng):
+    true = smooth(rng, 3)
+    channels = column_entries(rng, true, 1.5 * true)
+    summed = column_entries(rng, true.sum(axis=1, keepdims=True), 1.5 * true.sum(axis=1, keepdims=True))
+    assert only(diagnose(summed, [summed], circumstances(), channels)).startswith("The entries are 1.5 times")
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [((-2.0, 0.3), "below 0.3"), ((0.3, 2.0), "above 0.3"), ((-0.25, 0.4), "between -0.25 and 0.4")],
+)
+def test_the_range_of_what_shading_depends_on_is_named(rng, limits, words):
+    true, cosine = smooth(rng), smooth(rng)[:, 0] / 4
+    bad = (cosine > limits[0]) & (cosine < limits[1])
+    sample = column_entries(
+        rng, true, np.where(bad[:, None], 1.25 * true, true), cosines={"n.v": smooth(rng)[:, 0], "n.l": cosine}
+    )
+    finding = diagnosed(sample)
+    assert f"At {bad.sum()} of {N} pixels, all where n.l is {words}," in finding.replace("0.31", "0.3").replace(
+        "0.29", "0.3"
+    )
+    assert "are 1.25 times the finite differences; elsewhere they are right" in finding
