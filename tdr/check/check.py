@@ -24,7 +24,7 @@ from tdr.check.explanation import ColumnSample
 from tdr.check.rendering import judge_rendering
 from tdr.check.surroundings import Surroundings
 from tdr.config import CheckMode, Method
-from tdr.config.parameters import Column
+from tdr.config.parameters import Column, Parameter
 from tdr.derivatives.finite_difference import STEPS, central_differences
 from tdr.derivatives.jacobian import Track, compute_at, silently
 from tdr.derivatives.step_units import Extents
@@ -144,16 +144,21 @@ class _Check:
         direction: _Direction | None = None
         checks: list[ColumnCheck] = []
         circumstances: Circumstances | None = None
-        surroundings, others = self.around(subset)
+        surroundings = Surroundings(self.passes, subset)
+        others: dict[str, npt.NDArray[np.floating]] = {}
         for group in track(groups, "checks"):
             chosen = np.array([column.parameter in group for column in self.images.columns])
-            comparison = self.compare(chosen, surroundings, others)
+            comparison = self.compare(group, surroundings)
             if quick:
                 direction = self.direction(comparison.units)
                 subset, before = self.with_suspects(subset, direction), len(subset)
                 if len(subset) > before:
-                    surroundings, others = self.around(subset)
-                    comparison = self.compare(chosen, surroundings, others)
+                    surroundings = Surroundings(self.passes, subset)
+                    comparison = self.compare(group, surroundings)
+            # The derivatives are asked for again after much else was computed, which must not matter.
+            others = others or self.other_engines(subset)
+            if self.images.method == Method.finite_difference.value:
+                comparison = replace(comparison, reference=others["again"][chosen].astype(np.float64))
             if circumstances is None:
                 circumstances, findings, wrong = judge_rendering(
                     self.passes, self.images, comparison.estimated, surroundings, self.extents
@@ -193,27 +198,11 @@ class _Check:
         )
         return replace(result, curve=self.curve(result.worst))
 
-    def around(self, subset: npt.NDArray[np.integer]) -> tuple[Surroundings, dict[str, npt.NDArray[np.floating]]]:
-        """What lies around some covered pixels, and what others make of them."""
-        return Surroundings(self.passes, subset), self.other_engines(subset)
-
-    def compare(
-        self,
-        chosen: npt.NDArray[np.bool_],
-        surroundings: Surroundings,
-        others: dict[str, npt.NDArray[np.floating]],
-    ) -> Comparison:
-        """Compare some of the columns at some pixels."""
-        columns = [column for column, is_chosen in zip(self.images.columns, chosen, strict=True) if is_chosen]
-        return compare(
-            self.passes,
-            self.images,
-            columns,
-            surroundings,
-            self.extents,
-            moving=self.mode is CheckMode.full,
-            reverse=others["again"][chosen].astype(np.float64),
-        )
+    def compare(self, group: Sequence[Parameter], surroundings: Surroundings) -> Comparison:
+        """Compare the columns of some parameters at some pixels."""
+        columns = [column for column in self.images.columns if column.parameter in group]
+        moving = self.mode is CheckMode.full
+        return compare(self.passes, self.images, columns, surroundings, self.extents, moving=moving)
 
     def other_engines(self, subset: npt.NDArray[np.integer]) -> dict[str, npt.NDArray[np.floating]]:
         """The same derivatives (D, N, C) again, and in a full check by the other of reverse and forward mode."""

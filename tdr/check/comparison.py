@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.check.surroundings import Surroundings, visibility_changes
-from tdr.config import Method
 from tdr.config.parameters import Column, Reads
 from tdr.derivatives.finite_difference import EPS, ROUNDINGS, STEPS, UNDERFLOW, Differences, differences
 from tdr.derivatives.fitted import fitted_differences
@@ -87,10 +86,9 @@ def compare(
     extents: Extents,
     *,
     moving: bool,
-    reverse: Array | None = None,
     tested: Array | None = None,
 ) -> Comparison:
-    """Compare columns with finite differences, or, where they are finite differences, with reverse mode.
+    """Compare columns with finite differences.
 
     Args:
         passes: the scene, rendered with its current settings.
@@ -100,7 +98,6 @@ def compare(
         extents: of what is seen.
         moving: whether to find out which triangle the pixels see at every step, and to leave out the steps at which
             it is another, unless an edge passes through the pixel's centre.
-        reverse: (D, N, C) what reverse mode gives; needed where the images are finite differences.
         tested: (D, N, C) what is checked, if it is not what the images hold.
     """
     subset, cotangents = surroundings.subset, images.cotangents
@@ -161,11 +158,7 @@ def compare(
         units,
         surroundings.beyond_half_vector(columns, np.diag(units), STEPS),
     )
-    comparison = replace(comparison, estimated=whole)
-    if images.method == Method.finite_difference.value:
-        assert reverse is not None  # noqa: S101
-        return replace(comparison, reference=reverse)
-    return comparison
+    return replace(comparison, estimated=whole)
 
 
 def compare_direction(

@@ -144,7 +144,9 @@ def explain(
     """
     if channels is not None:
         wrong: Mask = np.any(channels.wrong, axis=0)
-        if wrong.any() and not wrong.all() and channels.comparable[:, ~wrong].any():
+        right = channels.of_channels(~wrong)
+        # A column that is of one channel by nature says nothing in the others.
+        if wrong.any() and right.clear(right.reference):
             found, causes = explain(channels.of_channels(wrong), (), precision)
             names = " and ".join(name for name, bad in zip(("red", "green", "blue"), wrong, strict=True) if bad)
             alone = f"In {names} alone, {found[0].lower()}{found[1:]}"

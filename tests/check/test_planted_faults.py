@@ -190,7 +190,9 @@ KERNELS = {
     # What a reverse pass starts from, and what is made of its result.
     planted.not_cleared: Fault(dict.fromkeys(EVERYTHING[2:], "gradients are not cleared"), EVERYTHING[:2]),
     planted.leftover_cotangent: Fault({"light.color": r"At \d+ of \d+ pixels the entries are 2 times"}),
-    planted.blue_forgotten: Fault({"light.color": ZERO, "mesh.albedo": ZERO, "shader.specular": "times"}),
+    planted.blue_forgotten: Fault(
+        {"light.color": f"^The {ZERO}", "mesh.albedo": f"^The {ZERO}", "shader.specular": f"^In blue alone, the {ZERO}"}
+    ),
     planted.red_and_blue_swapped: Fault({"light.direction": "of R, G, B are the finite differences of B, G, R"}),
     planted.wrong_sign: Fault(everywhere("are -1 times .* a wrong sign")),
     planted.twice: Fault(everywhere("are 2 times .* added 2 times")),
