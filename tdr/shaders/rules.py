@@ -21,6 +21,10 @@ RULES = {
         "Run-time loops that carry a local through more than 30 trips end the process in the reverse pass.",
         "Write for i in ti.static(range(n)).",
     ),
+    "branched loop": (
+        "A run-time loop in an if, after other lines of its branch, ends the process or gets a wrong derivative.",
+        "Write for i in ti.static(range(n)), or move those lines before the if.",
+    ),
     "index update": (
         "A local vector that is read and written at a run-time index ends the process when it is differentiated.",
         "Write the components out, or loop with ti.static(range(n)).",
@@ -50,11 +54,24 @@ RULES = {
         "Write tan as sin / cos, round as floor(x + 0.5), and isnan(x) as x != x; leave out the others.",
     ),
     "run-time loop": (
-        "A run-time loop that reads a local, an argument or its own result gets a wrong derivative, without a word.",
+        "A run-time loop that reads a value from before it gets a wrong derivative by that value, without a word, "
+        "unless it changes the value or something after the loop reads it again.",
+        "Write for i in ti.static(range(n)).",
+    ),
+    "last trip": (
+        "exp, tanh, rsqrt, max, min, clamp and smoothstep in a run-time loop get the derivative of its last trip.",
+        "Write for i in ti.static(range(n)).",
+    ),
+    "skipped store": (
+        "A local that an if in a run-time loop stores, and only then is read, loses the derivative of earlier trips.",
         "Write for i in ti.static(range(n)).",
     ),
     "run-time index": (
         "What is written to a local vector at a run-time index gets the derivative 0.",
+        "Write the components out, choose with if, or loop with ti.static(range(n)).",
+    ),
+    "run-time index read": (
+        "What is read from a vector at a run-time index has the derivative 0 in forward mode, and in a run-time loop.",
         "Write the components out, choose with if, or loop with ti.static(range(n)).",
     ),
     "field": (
@@ -103,7 +120,16 @@ RULES = {
     ),
 }
 # What no shader may do: it ends the process, so that no error could be reported, or buries the terminal.
-FORBIDDEN = ("restart", "long loop", "index update", "atomic product", "boolean", "long static loop", "print")
+FORBIDDEN = (
+    "restart",
+    "long loop",
+    "branched loop",
+    "index update",
+    "atomic product",
+    "boolean",
+    "long static loop",
+    "print",
+)
 # What makes a derivative 0 though it need not be, in a way that finite differences agree with.
 ZEROING = ("unread parameter", "global", "integer", "step")
 REFUSED = ("jump", "not differentiable")
