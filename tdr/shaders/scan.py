@@ -36,22 +36,39 @@ def scan(source: str) -> set[Place]:
         source: the content of a shader file, which is valid Python.
     """
     tree = ast.parse(source)
-    module = {
+    module = _constants_of(tree)
+    scans = _scans(tree, module)
+    trips = {loop: number for done in scans for loop, number in done.trips.items()}
+    functions = [done.function for done in scans]
+    helpers = Helpers.of(functions, trips)
+    found = set(_in_module(tree, module)).union(*(done.found for done in scans))
+    return found.union(*(LoopScan(function, trips, helpers).found for function in functions))
+
+
+def run_time_loops(source: str) -> list[tuple[int, int | None]]:
+    """The lines of a file's run-time loops, and how many trips each has; None where that is known only at run time.
+
+    Args:
+        source: the content of a shader file, which is valid Python.
+    """
+    tree = ast.parse(source)
+    return [(loop.lineno, trips) for done in _scans(tree, _constants_of(tree)) for loop, trips in done.trips.items()]
+
+
+def _constants_of(tree: ast.Module) -> dict[str, ast.expr]:
+    return {
         target.id: node.value
         for node in tree.body
         if isinstance(node, ast.Assign)
         for target in node.targets
         if isinstance(target, ast.Name)
     }
+
+
+def _scans(tree: ast.Module, module: dict[str, ast.expr]) -> list[_FunctionScan]:
     # What is not compiled is ordinary Python, however it loops.
-    functions = [
-        n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and "func" in map(name_of, n.decorator_list)
-    ]
-    scans = [_FunctionScan(function, module) for function in functions]
-    trips = {loop: number for done in scans for loop, number in done.trips.items()}
-    helpers = Helpers.of(functions, trips)
-    found = set(_in_module(tree, module)).union(*(done.found for done in scans))
-    return found.union(*(LoopScan(function, trips, helpers).found for function in functions))
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    return [_FunctionScan(f, module) for f in functions if "func" in map(name_of, f.decorator_list)]
 
 
 def _in_module(tree: ast.Module, module: dict[str, ast.expr]) -> Iterator[Place]:
@@ -90,6 +107,7 @@ class _FunctionScan(ast.NodeVisitor):
 
     def __init__(self, function: ast.FunctionDef, module: dict[str, ast.expr]) -> None:
         self.found: set[Place] = set()
+        self.function = function
         self.module = module
         self.arguments = {argument.arg for argument in function.args.args}
         self.locals: set[str] = set()
@@ -184,6 +202,13 @@ class _FunctionScan(ast.NodeVisitor):
                 self._add(node, "run-time index read")
         self.generic_visit(node)
 
+    def visit_Compare(self, node: ast.Compare) -> None:
+        sides = [ast.unparse(side) for side in (node.left, *node.comparators)]
+        for n, operation in enumerate(node.ops):
+            if isinstance(operation, ast.NotEq) and sides[n] == sides[n + 1]:
+                self._add(node, "not a number")
+        self.generic_visit(node)
+
     def visit_BinOp(self, node: ast.BinOp) -> None:
         if isinstance(node.op, ast.Pow):
             self._check_power(node, node.right)
@@ -213,8 +238,10 @@ class _FunctionScan(ast.NodeVisitor):
         elif name in INTEGERS | _NARROW:
             self._check_type(node.func)
             self._check_boolean(node.func, node.args)
-        elif name in ("floor", "ceil"):
-            self._add(node, "step")
+        elif name in ("floor", "ceil", "fract", "mod"):
+            self._add(node, "forward mode")
+            if name in ("floor", "ceil"):
+                self._add(node, "step")
         elif name == "pow" and len(node.args) == 2:
             self._check_power(node, node.args[1])
         elif name in _SINGULAR_CALLS and not self.guards:
