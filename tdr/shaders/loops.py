@@ -17,7 +17,7 @@ read it. Comparisons, rounding and integers have no derivative: they do not coun
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tdr.shaders.syntax import INTEGERS, is_call, is_static, name_of, root_of, targets_of
@@ -48,12 +48,12 @@ class Helpers:
     forgetful: set[str]
 
     @classmethod
-    def of(cls, functions: Iterable[ast.FunctionDef], trips: Mapping[ast.For, int | None]) -> Helpers:
+    def of(cls, functions: Iterable[ast.FunctionDef], loops: Container[ast.AST]) -> Helpers:
         """Look at all functions of a file.
 
         Args:
             functions: their syntax.
-            trips: how many trips each run-time loop has, None if that is not known.
+            loops: the run-time loops of more than one trip.
         """
         parts = {function.name: list(ast.walk(function)) for function in functions}
 
@@ -62,7 +62,7 @@ class Helpers:
                 names |= more
             return names & set(parts)
 
-        looping = {name for name in parts if any(isinstance(p, ast.For) and trips.get(p, 1) != 1 for p in parts[name])}
+        looping = {name for name in parts if any(part in loops for part in parts[name])}
         return cls(with_callers(looping), with_callers(_OF_RESULT | _OF_OPERANDS))
 
 
@@ -99,16 +99,16 @@ class LoopScan:
 
     Args:
         function: its syntax.
-        trips: how many trips each run-time loop has, None if that is not known.
+        loops: the run-time loops of more than one trip.
         helpers: what the file's functions do.
 
     Attributes:
         found: lines and the rules that they break.
     """
 
-    def __init__(self, function: ast.FunctionDef, trips: Mapping[ast.For, int | None], helpers: Helpers) -> None:
+    def __init__(self, function: ast.FunctionDef, loops: Container[ast.AST], helpers: Helpers) -> None:
         self.found: set[tuple[int, str]] = set()
-        self._trips, self._helpers = trips, helpers
+        self._run_time, self._helpers = loops, helpers
         arguments = function.args.args
         self._arguments = {a.arg for a in arguments if a.annotation is None or name_of(a.annotation) not in INTEGERS}
         self._members: State = {}  # arguments, and what belongs to them
@@ -148,7 +148,7 @@ class LoopScan:
                     self._store(target, value)
 
     def _run_loop(self, loop: ast.For) -> None:
-        if self._trips.get(loop, 1) == 1:
+        if loop not in self._run_time:
             self._run(loop.body)
             return
         self._carry(loop, carried=True)
@@ -202,10 +202,8 @@ class LoopScan:
         for n, statement in enumerate(branch):
             if n or not isinstance(statement, ast.For) or is_static(statement.iter):
                 for part in _in_the_same_block(statement):
-                    if (isinstance(part, ast.For) and self._trips.get(part, 1) != 1) or is_call(
-                        part, self._helpers.looping
-                    ):
-                        self.found.add((part.lineno, "branched loop"))
+                    if part in self._run_time or is_call(part, self._helpers.looping):
+                        self.found.add((getattr(part, "lineno", 1), "branched loop"))
 
     # ----------------------------------------------------------------------------------------------------- values
 

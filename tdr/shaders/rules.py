@@ -19,7 +19,7 @@ RULES = {
         "Leave them out: Taichi runs already.",
     ),
     "long loop": (
-        "Run-time loops that carry a local through more than 30 trips end the process in the reverse pass.",
+        "A local that run-time loops store more than 30 times, an integer too, ends the process in the reverse pass.",
         "Write for i in ti.static(range(n)).",
     ),
     "branched loop": (

@@ -9,11 +9,11 @@ import ast
 import math
 import operator
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from tdr.shaders.loops import Helpers, LoopScan
-from tdr.shaders.syntax import INTEGERS, factors_of, is_call, is_static, name_of, names_in, root_of
+from tdr.shaders.stores import StoreCount
+from tdr.shaders.syntax import INTEGERS, factors_of, is_call, is_static, name_of, names_in
 
 Place = tuple[int, str]  # a line, from 1, and the rule that it breaks
 
@@ -25,7 +25,6 @@ _NARROW = {"f16", "f32"}
 _BOOLEANS = {"bool", "u1"}
 _OPERATORS: dict[type, Any] = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
 _RESTARTS = {f"{taichi}.{call}" for taichi in ("ti", "taichi") for call in ("init", "reset")}
-_MOST_TRIPS = 30  # that store one local: one more ends the process
 _MOST_STATIC_TRIPS = 1024  # a simple body then takes about a minute to compile
 
 
@@ -38,11 +37,14 @@ def scan(source: str) -> set[Place]:
     tree = ast.parse(source)
     module = _constants_of(tree)
     scans = _scans(tree, module)
-    trips = {loop: number for done in scans for loop, number in done.trips.items()}
-    functions = [done.function for done in scans]
-    helpers = Helpers.of(functions, trips)
+    functions, trips = [done.function for done in scans], _trips_in(scans)
+    loops = {loop: number for loop, number in trips.items() if number != 1 and not is_static(loop.iter)}
+    helpers, count = Helpers.of(functions, loops), StoreCount(functions, trips)
     found = set(_in_module(tree, module)).union(*(done.found for done in scans))
-    return found.union(*(LoopScan(function, trips, helpers).found for function in functions))
+    for function in functions:
+        found |= LoopScan(function, loops, helpers).found
+        found |= {(line, "long loop") for line in count.too_many(function)}
+    return found
 
 
 def run_time_loops(source: str) -> list[tuple[int, int | None]]:
@@ -52,7 +54,12 @@ def run_time_loops(source: str) -> list[tuple[int, int | None]]:
         source: the content of a shader file, which is valid Python.
     """
     tree = ast.parse(source)
-    return [(loop.lineno, trips) for done in _scans(tree, _constants_of(tree)) for loop, trips in done.trips.items()]
+    trips = _trips_in(_scans(tree, _constants_of(tree)))
+    return [(loop.lineno, number) for loop, number in trips.items() if not is_static(loop.iter)]
+
+
+def _trips_in(scans: list[_FunctionScan]) -> dict[ast.For, int | None]:
+    return {loop: number for done in scans for loop, number in done.trips.items()}
 
 
 def _constants_of(tree: ast.Module) -> dict[str, ast.expr]:
@@ -85,23 +92,6 @@ def _in_module(tree: ast.Module, module: dict[str, ast.expr]) -> Iterator[Place]
             yield value.lineno, "precision"
 
 
-@dataclass(frozen=True)
-class _Loop:
-    """A loop around the current line.
-
-    Attributes:
-        node: where it is.
-        static: whether it is written out when it is compiled.
-        trips: how many it has, 1 if that is not known.
-        outside: the variables that were there before it.
-    """
-
-    node: ast.For
-    static: bool
-    trips: int
-    outside: set[str]
-
-
 class _FunctionScan(ast.NodeVisitor):
     """Walks through one function in the order of its lines, and notes what it finds."""
 
@@ -116,9 +106,8 @@ class _FunctionScan(ast.NodeVisitor):
         self.clamped: set[str] = set()  # locals that may be exactly 0
         self.static: set[str] = set()  # variables of static loops
         self.indexed: dict[str, set[type]] = {}  # local vectors, and how run-time indices access them
-        self.trips: dict[ast.For, int | None] = {}  # of run-time loops
-        self.loops: list[_Loop] = []  # those around the current line, the outermost first
-        self.kept: dict[str, dict[ast.For, int]] = {}  # locals, and how often each run-time loop stores them
+        self.trips: dict[ast.For, int | None] = {}  # of all loops, None if that is known at run time
+        self.copies = 1  # that static loops around the current line make of it
         self.branches = 0  # ifs and loops around the current line
         self.guards = 0  # ifs and conditional expressions around the current line
         for argument in function.args.args:
@@ -130,18 +119,19 @@ class _FunctionScan(ast.NodeVisitor):
         targets = names_in(node.target)
         trips = self._trips(node.iter)
         static = is_static(node.iter)
+        self.trips[node] = trips
         if static:
             self.static |= targets
         else:
-            self.trips[node] = trips
             self.integers |= targets
             self.visit(node.iter)
         self.locals |= targets
-        self.loops.append(_Loop(node, static, 1 if trips is None else trips, self.arguments | self.locals))
-        if math.prod(loop.trips for loop in self.loops if loop.static) > _MOST_STATIC_TRIPS:
+        copies = self.copies
+        self.copies *= trips if static and trips is not None else 1
+        if self.copies > _MOST_STATIC_TRIPS:
             self._add(node, "long static loop")
         self._visit_branch(node.body)
-        self.loops.pop()
+        self.copies = copies
 
     def visit_While(self, node: ast.While) -> None:
         self._add(node, "jump")
@@ -259,8 +249,6 @@ class _FunctionScan(ast.NodeVisitor):
         self.branches -= counts
 
     def _store(self, target: ast.expr, value: ast.expr) -> None:
-        if isinstance(stored := root_of(target), ast.Name):
-            self._keep(stored.id)
         if isinstance(target, ast.Tuple):
             for element in target.elts:
                 self._store(element, value)
@@ -282,16 +270,6 @@ class _FunctionScan(ast.NodeVisitor):
             elif self._runs(target.slice):
                 self._add(target, "run-time index")
                 self._access(target, ast.Store)
-
-    def _keep(self, name: str) -> None:
-        """Count how often run-time loops store a local: Taichi keeps each of its values for the reverse pass."""
-        around = [loop for loop in self.loops if not loop.static and loop.trips > 1 and name in loop.outside]
-        if around and name not in self.integers:
-            kept = self.kept.setdefault(name, {})
-            writing = [loop.trips for loop in self.loops if not loop.static or name in loop.outside]
-            kept[around[-1].node] = math.prod(writing)
-            if sum(kept.values()) > _MOST_TRIPS:
-                self._add(around[-1].node, "long loop")
 
     def _access(self, node: ast.Subscript, how: type) -> None:
         name = name_of(node.value)

@@ -60,6 +60,21 @@ RIGHT = {
     ),
     "a loop in an if": "x = c\nif a > 0.8:\n    for i in range(4):\n        x = ti.sin(x)\nreturn x",
     "an exponential of no argument": "x = c\nfor i in range(4): x = x * ti.exp(-0.3 * i)\nreturn x",
+    "as many stores as there is room for": "x = c\nfor i in range(30): x = ti.sin(x) + 0.1\nreturn x",
+    "as many stores as there is room for, two in a trip": (
+        "x = c\nfor i in range(15):\n    if x > -9.0:\n        x = x * 0.8 + 0.1\n    x = ti.sin(x) + 0.1\nreturn x"
+    ),
+    "as many stores as there is room for, of a local of the body": (
+        "x = c\nfor i in range(10):\n    y = 0.3\n    if x > -9.0:\n        y = 0.5 + 0.3 * x\n"
+        "    x = ti.sin(x) * y\nreturn x"
+    ),
+    "as many stores as there is room for, in a loop in a loop": (
+        "x = c\nfor i in range(6):\n    s = 0.0\n    for j in range(3):\n        s = s * x + 0.5\n"
+        "    x = ti.sin(s)\nreturn x"
+    ),
+    "as many stores as there is room for, of an integer": (
+        "k = 1\nfor i in range(30): k = (k * 5 + i) % 1000\nreturn c * a * (k % 7 + 1)"
+    ),
     "one trip": "x = 0.0\nfor i in range(1): x += ti.sin(c * a)\nreturn x",
 }
 WRONG = {
@@ -123,7 +138,7 @@ WRONG = {
         "a vector at the loop's index": f"{VECTOR}; x = 0.0\nfor i in range(3): x += v[i]\nreturn x + v.x + v.y",
     },
 }
-LOOPS = {"run-time loop", "last trip", "skipped store", INDEX, "branched loop"}
+LOOPS = {"long loop", "run-time loop", "last trip", "skipped store", INDEX, "branched loop"}
 
 
 CASES = {pattern: (statements, set()) for pattern, statements in RIGHT.items()} | {
