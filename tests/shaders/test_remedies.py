@@ -267,6 +267,24 @@ def test_only_equality_finds_what_is_not_a_number(tmp_path):
         np.testing.assert_allclose(value, expected, rtol=1e-15, err_msg=guard)
 
 
+@pytest.mark.usefixtures("f64")
+def test_the_larger_of_a_number_and_nan_is_the_number(tmp_path):
+    calls = ("ti.max({}, 0.5)", "ti.max(0.5, {})", "ti.min({}, 0.5)", "ti.min(0.5, {})")
+    values = Compiled(tmp_path, [f"return {call.format('ti.sqrt(c)')}" for call in calls]).values()
+    assert (values[:, C < 0.0] == 0.5).all()
+
+
+@pytest.mark.usefixtures("f64")
+def test_a_power_of_a_negative_number(tmp_path):
+    exponent = "2.0 + (a - 0.5 * a - 0.5 * a)"  # 2, but not for Taichi
+    functions = Compiled(tmp_path, [f"return ti.pow(c - 2.0, {exponent})", "return ti.pow(c - 2.0, 2.0)"])
+    (reverse, reverse_literal), (forward, forward_literal) = functions.reverse(), functions.forward()
+    for derivatives in (reverse[0], reverse_literal[0], forward_literal[0]):
+        np.testing.assert_allclose(derivatives, 2.0 * (C - 2.0), rtol=1e-15)
+    assert np.isnan(reverse[1]).all()
+    assert np.isnan(forward).all()
+
+
 REFUSED = {
     "not differentiable": ["tan(c)", "round(c)", "random()", "bit_cast(c, ti.i64)", "math.isnan(c)", "math.isinf(c)"],
     "forward mode": ["floor(c)", "ceil(c)", "math.fract(c)", "math.mod(c, a)"],
