@@ -20,7 +20,7 @@ from tdr.errors import InputError
 from tdr.patches.taichi import CodeError, is_function, shape_of
 from tdr.shaders.built_in import SHADERS
 from tdr.shaders.last_words import last_words
-from tdr.shaders.rules import forbidden, refusals, violations_in
+from tdr.shaders.rules import forbidden, refusals, unbounded_loops, violations_in
 
 
 class CustomShader:
@@ -112,7 +112,7 @@ def explained(shader: Any) -> Iterator[None]:
 @functools.cache
 def _epitaph(file: ShaderFile) -> str:
     """What is said if the process ends while Taichi compiles or runs a shader."""
-    loops = [f"line {found.line}" for found in violations_in(file.source) if found.rule == "run-time loop"]
+    loops = [f"line {line}" for line in unbounded_loops(file.source)]
     where = f" ({', '.join(loops)})" if loops else ""
     return (
         f"error: {file.where()} the process ended while Taichi compiled or ran the shader. Usual causes: a run-time "

@@ -1,14 +1,15 @@
 """Rules of Taichi's automatic differentiation that a shader file breaks, found in its syntax.
 
 The scan explains what went wrong; it does not decide whether anything did. It sees patterns, not values, so it also
-names places that do no harm. What each pattern does was measured with Taichi 1.7.4 against central differences.
+names places that do no harm. What each pattern does was measured with Taichi 1.7.4 against central differences;
+``tests/shaders/test_remedies.py`` tries every remedy, and every effect that does not end the process.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tdr.shaders.scan import scan
+from tdr.shaders.scan import run_time_loops, scan
 
 # What a broken rule does, and what to write instead. The order is that of the findings: what is forbidden, what Taichi
 # refuses, what is silently wrong, what is silently zero, what can be NaN, what is imprecise.
@@ -18,8 +19,12 @@ RULES = {
         "Leave them out: Taichi runs already.",
     ),
     "long loop": (
-        "Run-time loops that carry a local through more than 30 trips end the process in the reverse pass.",
+        "A local that run-time loops store more than 30 times, an integer too, ends the process in the reverse pass.",
         "Write for i in ti.static(range(n)).",
+    ),
+    "branched loop": (
+        "A run-time loop in an if, after other lines of its branch, ends the process or gets a wrong derivative.",
+        "Write for i in ti.static(range(n)), or move those lines before the if.",
     ),
     "index update": (
         "A local vector that is read and written at a run-time index ends the process when it is differentiated.",
@@ -47,14 +52,35 @@ RULES = {
     ),
     "not differentiable": (
         "tan, round, isnan, isinf, bit_cast and random numbers cannot be differentiated.",
-        "Write tan as sin / cos, round as floor(x + 0.5), and isnan(x) as x != x; leave out the others.",
+        "Write tan as sin / cos, round as (x + 0.5) // 1.0, and isnan(x) as not (x == x); leave out the others.",
+    ),
+    "forward mode": (
+        "floor, ceil, fract and mod cannot be differentiated in forward mode, which a full check compares with.",
+        "Write x // 1.0 for floor, -(-x // 1.0) for ceil, x % 1.0 for fract and x % y for mod.",
+    ),
+    "not a number": (
+        "A value is never found unequal to itself: != is False wherever NaN is on one of its sides.",
+        "Write not (x == x), and put an if around what makes the NaN, because its derivative stays NaN.",
     ),
     "run-time loop": (
-        "A run-time loop that reads a local, an argument or its own result gets a wrong derivative, without a word.",
+        "A run-time loop that reads a value from before it gets a wrong derivative by that value, without a word, "
+        "unless it changes the value or something after the loop reads it again.",
+        "Write for i in ti.static(range(n)).",
+    ),
+    "last trip": (
+        "exp, tanh, rsqrt, max, min, clamp and smoothstep in a run-time loop get the derivative of its last trip.",
+        "Write for i in ti.static(range(n)).",
+    ),
+    "skipped store": (
+        "A local that an if in a run-time loop stores, and only then is read, loses the derivative of earlier trips.",
         "Write for i in ti.static(range(n)).",
     ),
     "run-time index": (
         "What is written to a local vector at a run-time index gets the derivative 0.",
+        "Write the components out, choose with if, or loop with ti.static(range(n)).",
+    ),
+    "run-time index read": (
+        "What is read from a vector at a run-time index has a wrong derivative in forward mode, and in a loop in both.",
         "Write the components out, choose with if, or loop with ti.static(range(n)).",
     ),
     "field": (
@@ -103,10 +129,19 @@ RULES = {
     ),
 }
 # What no shader may do: it ends the process, so that no error could be reported, or buries the terminal.
-FORBIDDEN = ("restart", "long loop", "index update", "atomic product", "boolean", "long static loop", "print")
+FORBIDDEN = (
+    "restart",
+    "long loop",
+    "branched loop",
+    "index update",
+    "atomic product",
+    "boolean",
+    "long static loop",
+    "print",
+)
 # What makes a derivative 0 though it need not be, in a way that finite differences agree with.
 ZEROING = ("unread parameter", "global", "integer", "step")
-REFUSED = ("jump", "not differentiable")
+REFUSED = ("jump", "not differentiable", "forward mode")
 
 
 @dataclass(frozen=True)
@@ -146,3 +181,8 @@ def refusals(source: str) -> list[Violation]:
 def forbidden(source: str) -> list[Violation]:
     """What in a file no shader may do."""
     return [violation for violation in violations_in(source) if violation.rule in FORBIDDEN]
+
+
+def unbounded_loops(source: str) -> list[int]:
+    """Lines of a file with a run-time loop whose number of trips it does not say."""
+    return sorted(line for line, trips in run_time_loops(source) if trips is None)

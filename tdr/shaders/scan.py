@@ -9,8 +9,11 @@ import ast
 import math
 import operator
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from tdr.shaders.loops import Helpers, LoopScan
+from tdr.shaders.stores import StoreCount
+from tdr.shaders.syntax import INTEGERS, factors_of, is_call, is_static, name_of, names_in
 
 Place = tuple[int, str]  # a line, from 1, and the rule that it breaks
 
@@ -18,12 +21,10 @@ _REFUSED_CALLS = {"tan", "round", "isnan", "isinf", "bit_cast", "random", "randn
 _SINGULAR_CALLS = {"sqrt", "rsqrt", "acos", "asin", "log", "log2"} | {
     *("normalize", "normalized", "length", "norm", "distance"),
 }
-_INTEGERS = {"int", "bool", "u1", *(f"{sign}{bits}" for sign in "iu" for bits in (8, 16, 32, 64))}
 _NARROW = {"f16", "f32"}
 _BOOLEANS = {"bool", "u1"}
 _OPERATORS: dict[type, Any] = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
 _RESTARTS = {f"{taichi}.{call}" for taichi in ("ti", "taichi") for call in ("init", "reset")}
-_MOST_TRIPS = 30  # that store one local: one more ends the process
 _MOST_STATIC_TRIPS = 1024  # a simple body then takes about a minute to compile
 
 
@@ -34,19 +35,47 @@ def scan(source: str) -> set[Place]:
         source: the content of a shader file, which is valid Python.
     """
     tree = ast.parse(source)
-    module = {
+    module = _constants_of(tree)
+    scans = _scans(tree, module)
+    functions, trips = [done.function for done in scans], _trips_in(scans)
+    loops = {loop: number for loop, number in trips.items() if number != 1 and not is_static(loop.iter)}
+    helpers, count = Helpers.of(functions, loops), StoreCount(functions, trips)
+    found = set(_in_module(tree, module)).union(*(done.found for done in scans))
+    for function in functions:
+        found |= LoopScan(function, loops, helpers).found
+        found |= {(line, "long loop") for line in count.too_many(function)}
+    return found
+
+
+def run_time_loops(source: str) -> list[tuple[int, int | None]]:
+    """The lines of a file's run-time loops, and how many trips each has; None where that is known only at run time.
+
+    Args:
+        source: the content of a shader file, which is valid Python.
+    """
+    tree = ast.parse(source)
+    trips = _trips_in(_scans(tree, _constants_of(tree)))
+    return [(loop.lineno, number) for loop, number in trips.items() if not is_static(loop.iter)]
+
+
+def _trips_in(scans: list[_FunctionScan]) -> dict[ast.For, int | None]:
+    return {loop: number for done in scans for loop, number in done.trips.items()}
+
+
+def _constants_of(tree: ast.Module) -> dict[str, ast.expr]:
+    return {
         target.id: node.value
         for node in tree.body
         if isinstance(node, ast.Assign)
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    found = set(_in_module(tree, module))
-    for node in ast.walk(tree):
-        # What is not compiled is ordinary Python, however it loops.
-        if isinstance(node, ast.FunctionDef) and "func" in map(_name, node.decorator_list):
-            found |= _FunctionScan(node, module).found
-    return found
+
+
+def _scans(tree: ast.Module, module: dict[str, ast.expr]) -> list[_FunctionScan]:
+    # What is not compiled is ordinary Python, however it loops.
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    return [_FunctionScan(f, module) for f in functions if "func" in map(name_of, f.decorator_list)]
 
 
 def _in_module(tree: ast.Module, module: dict[str, ast.expr]) -> Iterator[Place]:
@@ -59,25 +88,8 @@ def _in_module(tree: ast.Module, module: dict[str, ast.expr]) -> Iterator[Place]
         if isinstance(key, ast.Constant) and key.value not in read:
             yield key.lineno, "unread parameter"
     for value in module.values():
-        if any(_name(node) in _NARROW for node in ast.walk(value)):
+        if any(name_of(node) in _NARROW for node in ast.walk(value)):
             yield value.lineno, "precision"
-
-
-@dataclass(frozen=True)
-class _Loop:
-    """A loop around the current line.
-
-    Attributes:
-        node: where it is.
-        static: whether it is written out when it is compiled.
-        trips: how many it has, 1 if that is not known.
-        outside: the variables that were there before it.
-    """
-
-    node: ast.For
-    static: bool
-    trips: int
-    outside: set[str]
 
 
 class _FunctionScan(ast.NodeVisitor):
@@ -85,6 +97,7 @@ class _FunctionScan(ast.NodeVisitor):
 
     def __init__(self, function: ast.FunctionDef, module: dict[str, ast.expr]) -> None:
         self.found: set[Place] = set()
+        self.function = function
         self.module = module
         self.arguments = {argument.arg for argument in function.args.args}
         self.locals: set[str] = set()
@@ -93,8 +106,8 @@ class _FunctionScan(ast.NodeVisitor):
         self.clamped: set[str] = set()  # locals that may be exactly 0
         self.static: set[str] = set()  # variables of static loops
         self.indexed: dict[str, set[type]] = {}  # local vectors, and how run-time indices access them
-        self.loops: list[_Loop] = []  # those around the current line, the outermost first
-        self.kept: dict[str, dict[ast.For, int]] = {}  # locals, and how often each run-time loop stores them
+        self.trips: dict[ast.For, int | None] = {}  # of all loops, None if that is known at run time
+        self.copies = 1  # that static loops around the current line make of it
         self.branches = 0  # ifs and loops around the current line
         self.guards = 0  # ifs and conditional expressions around the current line
         for argument in function.args.args:
@@ -103,31 +116,29 @@ class _FunctionScan(ast.NodeVisitor):
             self.visit(statement)
 
     def visit_For(self, node: ast.For) -> None:
-        targets = _names(node.target)
+        targets = names_in(node.target)
         trips = self._trips(node.iter)
-        static = _name(node.iter) == "static"
+        static = is_static(node.iter)
+        self.trips[node] = trips
         if static:
             self.static |= targets
         else:
-            # Integers have no derivative, and one trip is no loop.
-            outside = (self.arguments | self.locals) - self.integers - self.static
-            if trips != 1 and any(_names(statement) & outside for statement in node.body):
-                self._add(node, "run-time loop")
             self.integers |= targets
             self.visit(node.iter)
         self.locals |= targets
-        self.loops.append(_Loop(node, static, 1 if trips is None else trips, self.arguments | self.locals))
-        if math.prod(loop.trips for loop in self.loops if loop.static) > _MOST_STATIC_TRIPS:
+        copies = self.copies
+        self.copies *= trips if static and trips is not None else 1
+        if self.copies > _MOST_STATIC_TRIPS:
             self._add(node, "long static loop")
         self._visit_branch(node.body)
-        self.loops.pop()
+        self.copies = copies
 
     def visit_While(self, node: ast.While) -> None:
         self._add(node, "jump")
         self._visit_branch(node.body)
 
     def visit_If(self, node: ast.If) -> None:
-        static = _name(node.test) == "static"
+        static = is_static(node.test)
         self.visit(node.test)
         self.guards += not static
         self._visit_branch([*node.body, *node.orelse], not static)
@@ -177,6 +188,15 @@ class _FunctionScan(ast.NodeVisitor):
     def visit_Subscript(self, node: ast.Subscript) -> None:
         if self._runs(node.slice):
             self._access(node, ast.Load)
+            if names_in(node.value) & (self.locals | self.arguments) and not names_in(node.slice) <= set(self.known):
+                self._add(node, "run-time index read")
+        self.generic_visit(node)
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        sides = [ast.unparse(side) for side in (node.left, *node.comparators)]
+        for n, operation in enumerate(node.ops):
+            if isinstance(operation, ast.NotEq) and sides[n] == sides[n + 1]:
+                self._add(node, "not a number")
         self.generic_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
@@ -186,14 +206,14 @@ class _FunctionScan(ast.NodeVisitor):
             self._add(node, "step")
         elif isinstance(node.op, ast.Div):
             inside = list(ast.walk(node.right))
-            if any(_is_call(n, {"exp"}) for n in inside):
+            if any(is_call(n, {"exp"}) for n in inside):
                 self._add(node, "overflow")
-            if not self.guards and any(self._may_be_zero(factor) for factor in _factors(node.right)):
+            if not self.guards and any(self._may_be_zero(factor) for factor in factors_of(node.right)):
                 self._add(node, "division")
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
-        name = _name(node.func)
+        name = name_of(node.func)
         if name == "static":
             return
         if name in _REFUSED_CALLS:
@@ -205,11 +225,13 @@ class _FunctionScan(ast.NodeVisitor):
         elif name == "cast" and len(node.args) == 2:
             self._check_type(node.args[1])
             self._check_boolean(node.args[1], node.args[:1])
-        elif name in _INTEGERS | _NARROW:
+        elif name in INTEGERS | _NARROW:
             self._check_type(node.func)
             self._check_boolean(node.func, node.args)
-        elif name in ("floor", "ceil"):
-            self._add(node, "step")
+        elif name in ("floor", "ceil", "fract", "mod"):
+            self._add(node, "forward mode")
+            if name in ("floor", "ceil"):
+                self._add(node, "step")
         elif name == "pow" and len(node.args) == 2:
             self._check_power(node, node.args[1])
         elif name in _SINGULAR_CALLS and not self.guards:
@@ -227,8 +249,6 @@ class _FunctionScan(ast.NodeVisitor):
         self.branches -= counts
 
     def _store(self, target: ast.expr, value: ast.expr) -> None:
-        if isinstance(stored := _root(target), ast.Name):
-            self._keep(stored.id)
         if isinstance(target, ast.Tuple):
             for element in target.elts:
                 self._store(element, value)
@@ -244,25 +264,15 @@ class _FunctionScan(ast.NodeVisitor):
                 self.known[target.id] = value.value
             self.locals.add(target.id)
         elif isinstance(target, ast.Subscript):
-            root = _name(target.value)
+            root = name_of(target.value)
             if isinstance(target.value, ast.Name) and root not in self.arguments | self.locals:
                 self._add(target, "field")
             elif self._runs(target.slice):
                 self._add(target, "run-time index")
                 self._access(target, ast.Store)
 
-    def _keep(self, name: str) -> None:
-        """Count how often run-time loops store a local: Taichi keeps each of its values for the reverse pass."""
-        around = [loop for loop in self.loops if not loop.static and loop.trips > 1 and name in loop.outside]
-        if around and name not in self.integers:
-            kept = self.kept.setdefault(name, {})
-            writing = [loop.trips for loop in self.loops if not loop.static or name in loop.outside]
-            kept[around[-1].node] = math.prod(writing)
-            if sum(kept.values()) > _MOST_TRIPS:
-                self._add(around[-1].node, "long loop")
-
     def _access(self, node: ast.Subscript, how: type) -> None:
-        name = _name(node.value)
+        name = name_of(node.value)
         if isinstance(node.value, ast.Name) and name in self.locals:
             accesses = self.indexed.setdefault(node.value.id, set())
             accesses.add(how)
@@ -273,12 +283,12 @@ class _FunctionScan(ast.NodeVisitor):
         self.found.add((getattr(node, "lineno", 1), rule))
 
     def _check_type(self, node: ast.expr | None) -> None:
-        if node is not None and _name(node) in _INTEGERS | _NARROW:
-            self._add(node, "integer" if _name(node) in _INTEGERS else "precision")
+        if node is not None and name_of(node) in INTEGERS | _NARROW:
+            self._add(node, "integer" if name_of(node) in INTEGERS else "precision")
 
     def _check_boolean(self, target: ast.expr, values: list[ast.expr]) -> None:
         whole = (isinstance(value, (ast.Compare, ast.BoolOp)) or self._is_integer(value) for value in values)
-        if _name(target) in _BOOLEANS and not all(whole):
+        if name_of(target) in _BOOLEANS and not all(whole):
             self._add(target, "boolean")
 
     def _check_power(self, node: ast.expr, exponent: ast.expr) -> None:
@@ -287,13 +297,13 @@ class _FunctionScan(ast.NodeVisitor):
 
     def _trips(self, iterator: ast.expr) -> int | None:
         """How many trips a loop has; None where that is known only at run time."""
-        if _is_call(iterator, {"static", "grouped"}) and len(iterator.args) == 1:  # type: ignore[attr-defined]
-            return self._trips(iterator.args[0])  # type: ignore[attr-defined]
-        if not _is_call(iterator, {"range", "ndrange"}):
+        if is_call(iterator, {"static", "grouped"}) and len(iterator.args) == 1:
+            return self._trips(iterator.args[0])
+        if not is_call(iterator, {"range", "ndrange"}):
             return None
         try:
-            bounds = [self._whole(bound) for bound in iterator.args]  # type: ignore[attr-defined]
-            if _name(iterator) == "range":
+            bounds = [self._whole(bound) for bound in iterator.args]
+            if name_of(iterator) == "range":
                 return len(range(*bounds))
             return math.prod(len(range(*bound)) if isinstance(bound, tuple) else len(range(bound)) for bound in bounds)
         except (TypeError, ValueError):
@@ -317,13 +327,13 @@ class _FunctionScan(ast.NodeVisitor):
             return -self._whole(value.operand)
         if isinstance(value, ast.Tuple):
             return tuple(map(self._whole, value.elts))
-        if _is_call(value, {"static"}):
-            return self._whole(value.args[0])  # type: ignore[attr-defined]
+        if is_call(value, {"static"}):
+            return self._whole(value.args[0])
         raise TypeError(ast.unparse(value))
 
     def _runs(self, index: ast.expr) -> bool:
         """Whether an index is known only at run time."""
-        return bool(_names(index) & ((self.locals | self.arguments) - self.static))
+        return bool(names_in(index) & ((self.locals | self.arguments) - self.static))
 
     def _is_integer(self, value: ast.expr) -> bool:
         if isinstance(value, ast.Constant):
@@ -339,54 +349,19 @@ class _FunctionScan(ast.NodeVisitor):
             return all(map(self._is_integer, value.elts))
         if isinstance(value, ast.Call):
             return (
-                _name(value.func) in _INTEGERS
-                or (_name(value.func) == "cast" and _name(value.args[-1]) in _INTEGERS)
-                or (_name(value.func) == "Vector" and self._is_integer(value.args[0]))
+                name_of(value.func) in INTEGERS
+                or (name_of(value.func) == "cast" and name_of(value.args[-1]) in INTEGERS)
+                or (name_of(value.func) == "Vector" and self._is_integer(value.args[0]))
             )
         return False
 
     def _may_be_zero(self, value: ast.expr) -> bool:
         if isinstance(value, ast.Name):
             return value.id in self.clamped
-        return _is_call(value, {"max", "clamp"}) and any(
-            isinstance(argument, ast.Constant) and argument.value == 0
-            for argument in value.args  # type: ignore[attr-defined]
+        return is_call(value, {"max", "clamp"}) and any(
+            isinstance(argument, ast.Constant) and argument.value == 0 for argument in value.args
         )
 
     def _is_parameter(self, call: ast.Call) -> bool:
-        names = set().union(*map(_names, call.args))
+        names = set().union(*map(names_in, call.args))
         return names <= {"constants", "ti", "tm"} and "constants" in names
-
-
-def _name(node: ast.AST) -> str | None:
-    """The last part of a dotted name, also of one that is called: ``pow`` for ``ti.pow(x, y)``."""
-    if isinstance(node, ast.Call):
-        return _name(node.func)
-    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else None
-
-
-def _is_call(node: ast.AST, names: set[str]) -> bool:
-    return isinstance(node, ast.Call) and _name(node.func) in names
-
-
-def _names(node: ast.AST, context: type = ast.expr_context) -> set[str]:
-    """The variables in a piece of syntax; of an item or a component, the variable that it belongs to."""
-    names = set()
-    for part in ast.walk(node):
-        root = _root(part)
-        if isinstance(root, ast.Name) and isinstance(getattr(part, "ctx", None), context):
-            names.add(root.id)
-    return names
-
-
-def _root(node: ast.AST) -> ast.AST:
-    """What an item or a component belongs to: ``v`` for ``v[0].x``."""
-    while isinstance(node, (ast.Attribute, ast.Subscript)):
-        node = node.value
-    return node
-
-
-def _factors(node: ast.expr) -> list[ast.expr]:
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        return [*_factors(node.left), *_factors(node.right)]
-    return [node]
