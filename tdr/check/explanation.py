@@ -363,6 +363,6 @@ def _no_rule(sample: ColumnSample) -> Rule:
     cosine = tested @ reference / (norm * np.linalg.norm(tested))
     return (
         f"follow no simple rule: they differ from the finite differences by {error:.2g} of those, cosine {cosine:.4g}",
-        "a loop with a run-time bound that carries a local value (`ti.static` mends it), a buffer updated in place by "
+        "a run-time loop that reads a value from before it (`ti.static` mends it), a buffer updated in place by "
         "a formula that is not linear, an atomic maximum or minimum, a term missing in the derivative",
     )

@@ -203,6 +203,28 @@ def test_what_forward_mode_cannot_differentiate_is_checked_without_it(mode, tmp_
     assert all(check.forward_error is None for check in result.columns)
 
 
+@pytest.mark.usefixtures("precision")
+def test_where_forward_mode_alone_is_wrong_the_derivatives_pass(tmp_path):
+    """Forward mode of Taichi 1.7.4 gives 0 for what is read from a local vector at a run-time index."""
+    file = tmp_path / "shader.py"
+    file.write_text(
+        "import taichi as ti\nimport taichi.math as tm\n\nparameters = {'gain': 0.7}\n\n\n"
+        "@ti.func\ndef reflect(surface, light, constants):\n"
+        "    lit = ti.max(tm.dot(surface.normal, light.to_light), 0.0)\n"
+        "    value = tm.vec3(constants.gain * lit, lit * lit, 1.0)\n"
+        "    which = ti.cast(ti.select(surface.normal.x > 0.0, 0, 1), ti.i32)\n"
+        "    return value[which] * light.color\n"
+    )
+    lights = tdr.DirectionalLightArray(direction=[[1.0, -1.0, -1.0]])
+    pipeline = tdr.Pipeline(tdr.TriangleMesh.sphere(2), None, lights, tdr.CustomShader(file), resolution=(14, 14))
+    for method, verdict in (("batched", Verdict.passed), ("forward", Verdict.failed)):
+        _, result = checked(pipeline, "full", ["shader.gain", "light.direction"], method=method)
+        assert result.verdict is verdict, said(result)
+        assert any(
+            "Reverse and forward mode differ" in finding for check in result.columns for finding in check.findings
+        )
+
+
 # Arguments
 
 
