@@ -12,6 +12,7 @@ from tdr.config import Precision
 from tdr.results.check_result import CheckResult, Verdict
 
 FROM_FAR = "Coordinates are"
+slow = pytest.mark.slow
 
 
 def worst(result: CheckResult) -> float:
@@ -34,7 +35,7 @@ def in_units(jacobian: tdr.JacobianImages, scale: float) -> dict[str, np.ndarray
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("camera", scenes.CAMERAS)
-@pytest.mark.parametrize("scale", [1e-9, 1e-5, 1e9])
+@pytest.mark.parametrize("scale", [1e-9, pytest.param(1e-5, marks=slow), 1e9])
 def test_the_size_of_a_scene_changes_nothing(precision, mode, camera, scale):
     """Sizes that are no powers of 2 round differently: that is all."""
     pipeline = scenes.pipeline_of(camera)
@@ -51,7 +52,7 @@ def test_the_size_of_a_scene_changes_nothing(precision, mode, camera, scale):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("by_vertices", [False, True])
-@pytest.mark.parametrize("way", [1e3, 1e5, 1e7])
+@pytest.mark.parametrize("way", [1e3, pytest.param(1e5, marks=slow), 1e7])
 def test_the_place_of_a_scene_costs_what_its_coordinates_are_rounded_to(precision, mode, by_vertices, way):
     pipeline = scenes.pipeline_of()
     expected, before = checked(pipeline, mode)
@@ -132,7 +133,7 @@ def with_constant(tmp_path):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("formula", CONSTANTS)
-@pytest.mark.parametrize("power", [-12, -7, pytest.param(7, marks=pytest.mark.slow), 12])
+@pytest.mark.parametrize("power", [-12, pytest.param(-7, marks=slow), pytest.param(7, marks=slow), 12])
 def test_the_unit_of_a_constant_changes_nothing(precision, mode, formula, power, with_constant):
     text, value = CONSTANTS[formula]
     for image_unit in (1.0, 10.0**power):
@@ -157,7 +158,7 @@ def test_a_wrong_derivative_in_small_units_is_found(factor, with_constant):
     assert tdr.check.check.check_jacobian(pipeline, jacobian).verdict is Verdict.failed
 
 
-@pytest.mark.slow
+@slow
 @pytest.mark.parametrize("mode", MODES)
 def test_random_scenes_of_any_size_anywhere(precision, mode):
     """The verdict is that of the scene at the origin, or says that its coordinates are too large."""
