@@ -17,18 +17,23 @@ from tdr.config.parameters import Column
 from tdr.derivatives.finite_difference import STEPS, Chunk, Differences, differences, extrapolated
 from tdr.derivatives.step_units import Extents, has_own_scale
 from tdr.render.passes import Passes
+from tdr.shaders.custom import loops_at_run_time
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Excluding = Callable[[Sequence[Column], Array], Mask]
 
-# All steps that are tried, in units; at how many pixels.
+# All steps that are tried, in units; at how many pixels. Where a number may be that of a loop's trips, none is longer
+# than the last.
 LADDER: Array = np.exp2(np.arange(26.0, -48.0, -2.0))
+_LOOPING = 4.0
 _TRIED = 48
 # A bound is narrow at this part of the entry or of the column's median entry, and where all of a column is zero, at
 # this part of the brightest pixel a unit.
 _NARROW = 2.0**-20
 _ZERO = 2.0**-30
+# A step fits where it tells a derivative to one part in so many.
+_CLEAR = 64.0
 # A column whose bounds are wide at more than this part of its entries is tried again.
 _WIDE = 0.05
 # Where in the ladder of ``STEPS`` the step that fits best shall be, and how far from it is near enough.
@@ -133,10 +138,12 @@ def _factor(
     tried = np.sort(half[:: max(1, len(half) // _TRIED)][:_TRIED])
     if not len(tried):
         return 1.0
-    chunk = Chunk(passes, [column], np.array([[unit]]), subset[tried], cotangents, LADDER, light)
+    ladder = LADDER[LADDER <= _LOOPING] if loops_at_run_time(passes.scene.shader) else LADDER
+    chunk = Chunk(passes, [column], np.array([[unit]]), subset[tried], cotangents, ladder, light)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         values, bounds, steps = extrapolated(*chunk.ladder(estimated.noise[tried]))
-    significant = np.isfinite(bounds) & (np.abs(values) > bounds)
+    # Where rounding hides a kink, a short step is trusted too, with a bound as wide as the derivative.
+    significant = np.isfinite(bounds) & (np.abs(values) > _CLEAR * bounds)
     if not significant.any():
         return 1.0
     best = np.exp2(np.round(np.median(np.log2(steps[significant]))))

@@ -137,6 +137,12 @@ def suspects(shader: Any, rules: Collection[str] | None = None) -> list[str]:
     ]
 
 
+def loops_at_run_time(shader: Any) -> bool:
+    """Whether a shader is a user's with a loop that is not written out, so that a number may say how often it runs."""
+    loop = r"\bin\s+(\w+\.)?(range|ndrange|grouped)\s*\("
+    return isinstance(shader, CustomShader) and re.search(loop, shader.file.source) is not None
+
+
 def _source_name(file: ShaderFile) -> str:
     """What Python and Taichi call a shader file; another content of it has another name."""
     return f"<{file.path} {hashlib.sha1(file.source.encode()).hexdigest()[:8]}>"
