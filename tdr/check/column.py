@@ -68,7 +68,7 @@ def judge_column(
         apart = np.where(counts, np.abs(again - other), 0.0)
         forward_error = float(np.nanmax(apart, initial=0.0)) * per_scale
         # Both are rounded.
-        differ = ~(apart <= 2.0 * comparison.rounding[d] + ROUNDINGS * comparison.roundoff[d] * scale)
+        differ = counts & ~(apart <= 2.0 * comparison.rounding[d] + ROUNDINGS * comparison.roundoff[d] * scale)
         if differ.any():
             findings.append(f"Reverse and forward mode differ by up to {forward_error:.1e} of the largest entry.")
             # Where differences agree with what is checked and refute the other, it is the other that is wrong.

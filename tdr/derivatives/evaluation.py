@@ -72,13 +72,14 @@ class PixelSample:
         vertices, normals, albedo = (a.reshape(-1, 3) for a in (self.vertices, self.normals, self.vertex_albedo))
         return vertices, triangles, normals, triangles, albedo, self.view
 
-    def nudged(self, what: Reads, size: float, rng: np.random.Generator) -> "PixelSample":
+    def nudged(self, what: Reads, size: float, rng: np.random.Generator, coordinates: float = 0.0) -> "PixelSample":
         """Change every number by a random part of it: the corners' positions, or what is interpolated between them.
 
         Args:
             what: ``POSE`` for the positions, ``SHADING`` for normals and albedo.
             size: the largest relative change.
             rng: the source of randomness.
+            coordinates: how large positions are where the mesh is placed, and rounded, in the mesh's units.
         """
 
         def nudge(array: Array) -> Array:
@@ -89,7 +90,8 @@ class PixelSample:
             return nudged
 
         if what is Reads.POSE:
-            return dataclasses.replace(self, vertices=nudge(self.vertices))
+            rounded = size * coordinates * rng.uniform(-1.0, 1.0, self.vertices.shape)
+            return dataclasses.replace(self, vertices=nudge(self.vertices) + rounded)
         return dataclasses.replace(self, normals=nudge(self.normals), vertex_albedo=nudge(self.vertex_albedo))
 
 

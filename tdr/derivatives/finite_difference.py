@@ -47,9 +47,20 @@ EPS = float(np.finfo(np.float64).eps)
 # stability of numerical algorithms", equation 2.8).
 UNDERFLOW = {"f32": float(np.finfo(np.float32).tiny) * 2.0**20, "f64": float(np.finfo(np.float64).tiny) * 2.0**20}
 
-# What is changed to see what rounding does, how far, and the step at which derivatives are taken then. A triangle that
-# is seen edge-on is another one after the larger change, and so is a function that varies fast.
-_NUDGES = ((Reads.SHADING, 2.0**-16), (Reads.SHADING, 2.0**-32), (Reads.POSE, 2.0**-16), (Reads.POSE, 2.0**-40))
+# A pixel as dark as this part of the brightest is black but for rounding, and how it jitters tells nothing.
+DARK = 2.0**-20
+
+# What is changed to see what rounding does: of which sample, and how far, by a large and a small change. Equal normals
+# or albedos of a triangle's corners hide what rounding does to the barycentrics: what cancels exactly does not cancel
+# when rounded. So geometry is also changed where the corners were told apart; beyond a light's edge that hides it.
+# A triangle that is seen edge-on is another one after a large change, and so is a function that varies fast.
+_AS_IT_IS, _TOLD_APART = range(2)
+_NUDGES = (
+    (Reads.SHADING, _AS_IT_IS, (2.0**-16, 2.0**-32)),
+    (Reads.POSE, _AS_IT_IS, (2.0**-16, 2.0**-40)),
+    (Reads.POSE, _TOLD_APART, (2.0**-18, 2.0**-36)),
+)
+# The step at which derivatives are taken then.
 NUDGED_STEP = 2.0**-12
 # Of a smaller change rounding would leave too little.
 _LEAST_NUDGE = 2.0**-44
@@ -57,6 +68,9 @@ _APART = 2.0**-4
 # Where the image is evaluated to see how coarse it is: at equal distances, all to one side of 0, where a kink or a jump
 # at the parameter's value itself plays no part.
 _PROBE: Array = STEPS[-1] * np.arange(1.0, VALUES + 1.0)
+
+# The relative size of a large change of the data and what it does, and those of a small one.
+_Changes = list[tuple[float, Array]]
 
 # Pixels times scenes that are evaluated at a time: 24 bytes each.
 _EVALUATIONS = 1 << 21
@@ -71,6 +85,7 @@ class Differences:
     Attributes:
         values: (M, N, C) the derivatives; NaN where the image is not finite at every step.
         bounds: (M, N, C) by how much they may be off; infinite where no step can be trusted.
+        bends: (M, N, C) by how much the slopes to the two sides differ at the step that counts.
         causes: (M, N) uint8 why no step can be trusted (:class:`tdr.results.check_result.Place`), 0 where one can.
         central: (M, J, N, C) the central difference of each step.
         shading_condition: (M, N, C) how much a derivative changes per relative change of what the shading reads.
@@ -83,6 +98,7 @@ class Differences:
 
     values: Array
     bounds: Array
+    bends: Array
     causes: npt.NDArray[np.uint8]
     central: Array
     shading_condition: Array
@@ -125,7 +141,8 @@ def differences(
     Returns:
         The derivatives along each direction, per unit of it, and their bounds.
     """
-    scenes = len(directions) * (2 * len(steps) + 2 * len(_NUDGES)) + FEW + 2 + len(_NUDGES)
+    settings = 2 + 2 * len(_NUDGES)
+    scenes = len(directions) * 2 * (len(steps) + settings) + FEW + 2 + settings
     size = max(1, _EVALUATIONS // scenes)
     chunks = [slice(start, start + size) for start in range(0, max(1, len(subset)), size)]
     parts = []
@@ -162,6 +179,7 @@ def _joined(parts: Sequence[Differences]) -> Differences:
     return Differences(
         values=join("values", 1),
         bounds=join("bounds", 1),
+        bends=join("bends", 1),
         causes=np.concatenate([part.causes for part in parts], axis=1),
         central=join("central", 2),
         shading_condition=join("shading_condition", 1),
@@ -240,9 +258,8 @@ class Chunk:
         """What :func:`extrapolated` reads, where ``noise`` (N, C) is what rounding does to the image."""
         ((image,),), (moved,), _ = self.evaluate([_Setting(self.sample, self.scene)], self.steps, times=1)
         h = self.steps[:, None, None]
-        noise_moved = noise + ROUNDINGS * EPS * np.fmax(np.abs(moved[:, 0]), np.abs(moved[:, 1]))
         second = np.abs(moved[:, 0] - 2.0 * image + moved[:, 1])
-        return (moved[:, 0] - moved[:, 1]) / (2.0 * h), second, h, noise_moved
+        return (moved[:, 0] - moved[:, 1]) / (2.0 * h), second, h, _noise_moved(noise, image, moved)
 
     def differences(self, usable: npt.NDArray[np.bool_] | None, extents: Extents) -> Differences:
         """The derivatives along each direction; ``usable`` is (M, J, N, 1)."""
@@ -256,21 +273,25 @@ class Chunk:
         h = self.steps[:, None, None]
         central = (moved[:, 0] - moved[:, 1]) / (2.0 * h)
         second = np.abs(moved[:, 0] - 2.0 * image + moved[:, 1])
-        change, slopes = self.nudged(extents)
-        noise = ROUNDINGS * EPS * (change + np.abs(image)) + UNDERFLOW["f64"]
-        # A displaced image may be brighter than the image itself.
-        noise_moved = noise + ROUNDINGS * EPS * np.fmax(np.abs(moved[:, 0]), np.abs(moved[:, 1]))
-        jitter = np.zeros_like(noise_moved[:, -1])
-        # Where the step beyond the last value of the probe may not be used, the image is not straight along it either.
-        straight = True if usable is None else usable[:, np.searchsorted(-self.steps, -_PROBE[-1]) - 1]
-        if is_coarse(roughness(probe[None], noise_moved[:, -1].max(axis=0))).any():
+        change, conditions = self.nudged(extents)
+        noise = ROUNDINGS * EPS * np.fmax(change + np.abs(image), DARK * _brightest(image)) + UNDERFLOW["f64"]
+        noise_moved = _noise_moved(noise, image, moved)
+        # The step beyond the last value of the probe. Where it may not be used, the image is not straight along it.
+        beyond = np.searchsorted(-self.steps, -_PROBE[-1]) - 1
+        straight = True if usable is None else usable[:, beyond]
+        noise_probed = noise_moved[:, beyond]
+        jitter = np.zeros_like(noise_probed)
+        if is_coarse(roughness(probe[None], np.fmax.reduce(noise_probed))).any():
             along = (_PROBE[:, None] * self.directions[:, None]).reshape(-1, len(self.columns))
             _, _, (values,) = self.evaluate(here, self.steps[:0], times=0, others=along)
             values = values.reshape(len(self.directions), len(_PROBE), *values.shape[1:])
-            jitter = jitter_of(roughness(values, noise_moved[:, -1]) * straight, second, noise_moved[:, -1], image)
-        shading, geometry = (_per_change(slopes[kind], jitter / NUDGED_STEP) for kind in (Reads.SHADING, Reads.POSE))
+            jitter = jitter_of(roughness(values, noise_probed) * straight, second, noise_probed, image)
+        shading, geometry = (
+            np.fmax.reduce([_per_change(c, jitter / NUDGED_STEP) / seen for kind, c, seen in conditions if kind is what])
+            for what in (Reads.SHADING, Reads.POSE)
+        )
         repeats = np.array_equal(image, again, equal_nan=True)
-        values, bounds, _ = extrapolated(central, second, h, np.fmax(noise_moved, jitter[:, None]))
+        values, bounds, bends, _ = extrapolated(central, second, h, np.fmax(noise_moved, jitter[:, None]))
         causes = np.zeros(values.shape[:2], dtype=np.uint8)
         trusted = np.isfinite(bounds).all(axis=2)
         causes[~trusted] = Place.kink
@@ -279,43 +300,57 @@ class Chunk:
             causes[~trusted & ~usable[:, -3:, :, 0].all(axis=1)] = Place.visibility
         defined = np.isfinite(image) & np.isfinite(moved).any(axis=(1, 2))
         causes[(causes != Place.visibility) & ~defined.all(axis=2)] = Place.undefined
-        return Differences(values, bounds, causes, central, shading, geometry, image, noise, jitter, repeats)
+        return Differences(values, bounds, bends, causes, central, shading, geometry, image, noise, jitter, repeats)
 
-    def nudged(self, extents: Extents) -> tuple[Array, dict[Reads, list[tuple[float, Array]]]]:
+    def nudged(self, extents: Extents) -> tuple[Array, list[tuple[Reads, _Changes, float]]]:
         """How the image and its derivatives change when the data is changed a little.
 
         Returns:
-            The image's change (N, C) per relative change of the data; and for a large and a small change of what the
-            shading reads, and likewise of the geometry, its relative size and how the derivatives change, (M, N, C).
+            The image's change (N, C) per relative change of the data; and for each kind of change what it changes, how
+            the derivatives (M, N, C) change, and what part of it the changed corners leave to be seen.
         """
         rng = np.random.default_rng(0)
-        settings = [_Setting(self.sample, self.scene)]
-        nudged = []
-        for what, relative in _NUDGES:
-            # A part of what is seen is the smaller a part of coordinates, the farther away it is.
-            size = max(relative / extents.remoteness, _LEAST_NUDGE)
-            sample, scale, before = self.sample, 1.0, 0
-            if what is Reads.POSE:
-                # Equal normals or albedos of a triangle's corners hide what rounding does to the barycentrics: what
-                # cancels exactly does not cancel when rounded. So the corners are told apart first.
-                sample, scale, before = sample.nudged(Reads.SHADING, _APART, rng), _APART, len(settings)
-                settings.append(_Setting(sample, self.scene))
-            nudged.append((what, size, scale, before, len(settings)))
-            stretch = size if what is Reads.SHADING else 0.0
-            scene = self.scene.nudged(what, size, rng, extents.coordinates)
-            settings.append(_Setting(sample.nudged(what, size, rng), scene, stretch))
+        coordinates = extents.coordinates / float(np.abs(self.scene["mesh.scale"][0, 0]))
+        settings = [
+            _Setting(self.sample, self.scene),
+            _Setting(self.sample.nudged(Reads.SHADING, _APART, rng), self.scene),
+        ]
+        sizes = []
+        for what, before, relatives in _NUDGES:
+            for relative in relatives:
+                # A part of what is seen is the smaller a part of coordinates, the farther away it is.
+                size = max(relative / extents.remoteness, _LEAST_NUDGE)
+                sizes.append(size)
+                stretch = size if what is Reads.SHADING else 0.0
+                scene = self.scene.nudged(what, size, rng, extents.coordinates)
+                settings.append(_Setting(settings[before].sample.nudged(what, size, rng, coordinates), scene, stretch))
         image, moved, _ = self.evaluate(settings, np.array([NUDGED_STEP]), times=1)
         slopes = (moved[:, :, 0, 0] - moved[:, :, 1, 0]) / (2.0 * NUDGED_STEP)
-        kinds = (Reads.SHADING, Reads.POSE)
-        images: dict[Reads, list[tuple[float, Array]]] = {kind: [] for kind in kinds}
-        changes: dict[Reads, list[tuple[float, Array]]] = {kind: [] for kind in kinds}
-        for what, size, scale, before, after in nudged:
-            images[what].append((size, np.abs(image[after, 0] - image[before, 0])))
-            changes[what].append((size * scale, np.abs(slopes[after] - slopes[before])))
-        return np.fmax(*(_per_change(images[kind]) for kind in kinds)), changes
+
+        def changes(values: Array, before: int, n: int) -> _Changes:
+            return [(sizes[i], np.abs(values[2 + i] - values[before])) for i in (2 * n, 2 * n + 1)]
+
+        of_image = [_per_change(changes(image[:, 0], before, n)) for n, (_, before, _) in enumerate(_NUDGES)]
+        conditions = [
+            (what, changes(slopes, before, n), _APART if before == _TOLD_APART else 1.0)
+            for n, (what, before, _) in enumerate(_NUDGES)
+        ]
+        return np.fmax.reduce(of_image), conditions
 
 
-def _per_change(changes: Sequence[tuple[float, Array]], noise: Array | float = 0.0) -> Array:
+def _brightest(image: Array) -> Array:
+    """The largest magnitude (C,) of an image (N, C), as far as it is finite."""
+    return np.asarray(np.max(np.abs(image), axis=0, initial=0.0, where=np.isfinite(image)))
+
+
+def _noise_moved(noise: Array, image: Array, moved: Array) -> Array:
+    """By how much displaced images (M, 2, J, N, C) may be off, (M, J, N, C): as much, relative to their brightness."""
+    brightness = np.fmax(np.abs(image), 1e-3 * _brightest(image))
+    relative = np.fmax(ROUNDINGS * EPS, np.where(brightness > 0.0, noise / brightness, 0.0))
+    return np.fmax(noise, relative * np.fmax(np.abs(moved[:, 0]), np.abs(moved[:, 1])))
+
+
+def _per_change(changes: _Changes, noise: Array | float = 0.0) -> Array:
     """By how much values change per relative change of the data, beyond their noise.
 
     Args:
@@ -331,7 +366,7 @@ def _per_change(changes: Sequence[tuple[float, Array]], noise: Array | float = 0
     )
 
 
-def extrapolated(central: Array, second: Array, h: Array, noise: Array) -> tuple[Array, Array, Array]:
+def extrapolated(central: Array, second: Array, h: Array, noise: Array) -> tuple[Array, Array, Array, Array]:
     """The extrapolation with the least bound for each entry.
 
     Args:
@@ -341,7 +376,8 @@ def extrapolated(central: Array, second: Array, h: Array, noise: Array) -> tuple
         noise: (M, J, N, C) by how much the displaced image may be off.
 
     Returns:
-        (M, N, C) each: the derivative, its bound, infinite where no step can be trusted, and the step.
+        (M, N, C) each: the derivative, its bound, infinite where no step can be trusted, by how much the slopes to the
+        two sides of the step differ, and the step.
     """
     removed = (central[:, 1:] - central[:, :-1]) / 15.0
     extrapolated = central[:, 1:] + removed
@@ -365,7 +401,8 @@ def extrapolated(central: Array, second: Array, h: Array, noise: Array) -> tuple
     # Where no step can be trusted: the smallest step at which there is a difference at all.
     last = central.shape[1] - 1 - np.argmax(np.isfinite(central)[:, ::-1], axis=1)[:, None]
     values = np.where(np.isfinite(least), values, np.take_along_axis(central, last, axis=1)[:, 0])
-    return values, least, np.asarray(h[:, 0, 0][best[:, 0] + 2])
+    bends = np.take_along_axis(between_sides[:, 2:], best, axis=1)[:, 0]
+    return values, least, bends, np.asarray(h[:, 0, 0][best[:, 0] + 2])
 
 
 def _over_smaller_steps(choose: np.ufunc, values: Array, start: float) -> Array:

@@ -74,12 +74,12 @@ def fitted_differences(
         return differences(passes, chosen, np.diag(units), subset, cotangents, extents, excluded=excluded, light=light)
 
     first = with_units(columns, units)
-    shares = _share_of_wide(first, columns)
-    wide = [d for d in range(len(columns)) if shares[d] > _WIDE]
+    wide = _wide(first, columns)
+    often = [d for d in range(len(columns)) if wide[d].size and np.mean(wide[d]) > _WIDE]
     better = units.copy()
-    for d in wide:
-        better[d] *= _factor(passes, columns[d], units[d], first, d, subset, cotangents, light)
-    again = [d for d in wide if better[d] != units[d]]
+    for d in often:
+        better[d] *= _factor(passes, columns[d], units[d], first, d, wide[d], subset, cotangents, light)
+    again = [d for d in often if better[d] != units[d]]
     if not again:
         return first, units
     if first.jitter.any():
@@ -87,13 +87,20 @@ def fitted_differences(
         again = list(range(len(columns)))
     named = [columns[d] for d in again]
     second = with_units(named, better[again])
-    per_unit = (second.bounds / better[again, None, None], first.bounds[again] / units[again, None, None])
-    improved = np.mean(per_unit[0] < per_unit[1], axis=(1, 2)) > np.mean(per_unit[0] > per_unit[1], axis=(1, 2))
+    ratios = (units[again] / better[again])[:, None, None]
+    # What narrows one channel or pixel and loses another is no gain.
+    after, before = (second.bounds * ratios).max(axis=2), first.bounds[again].max(axis=2)
+    improved = np.mean(after < before, axis=1) > np.mean(after > before, axis=1)
+    improved &= np.count_nonzero(np.isinf(after), axis=1) <= np.count_nonzero(np.isinf(before), axis=1)
+    # A longer step that disagrees with a shorter one, or sees the image jitter, skips what is between.
+    skips = np.abs(second.values * ratios - first.values[again]) > second.bounds * ratios + first.bounds[again]
+    skips |= second.jitter > first.jitter[again]
+    improved &= (better[again] < units[again]) | ~skips.any(axis=(1, 2))
     improved |= better[again] == units[again]
     kept = np.array(again)[improved]
     merged = {
         name: getattr(first, name).copy()
-        for name in ("values", "bounds", "causes", "central", "shading_condition", "geometry_condition", "jitter")
+        for name in ("values", "bounds", "bends", "causes", "central", "shading_condition", "geometry_condition", "jitter")
     }
     for name, values in merged.items():
         values[kept] = getattr(second, name)[improved]
@@ -102,21 +109,20 @@ def fitted_differences(
     return replace(first, **merged), units
 
 
-def _share_of_wide(estimated: Differences, columns: Sequence[Column]) -> Array:
-    """Which part of each column's entries has a wide bound, (D,)."""
+def _wide(estimated: Differences, columns: Sequence[Column]) -> Mask:
+    """Which entries have a wide bound, (D, N, C)."""
     magnitudes, bounds = np.abs(estimated.values), estimated.bounds
     finite = np.abs(estimated.image[np.isfinite(estimated.image)])
     brightest = np.max(finite, initial=0.0)
-    shares = np.empty(len(columns))
+    wide = np.empty(bounds.shape, dtype=bool)
     for d, column in enumerate(columns):
         significant = magnitudes[d][magnitudes[d] > bounds[d]]
         if len(significant):
-            narrow = bounds[d] <= _NARROW * np.fmax(magnitudes[d], np.median(significant))
+            wide[d] = ~(bounds[d] <= _NARROW * np.fmax(magnitudes[d], np.median(significant)))
         else:
             # A number whose image is a straight line may only seem to do nothing, because its steps are too short.
-            narrow = (bounds[d] <= _ZERO * brightest) & (not has_own_scale(column))
-        shares[d] = 1.0 - np.mean(narrow) if narrow.size else 0.0
-    return shares
+            wide[d] = ~(bounds[d] <= _ZERO * brightest) | has_own_scale(column)
+    return wide
 
 
 def _factor(
@@ -125,11 +131,12 @@ def _factor(
     unit: float,
     estimated: Differences,
     d: int,
+    wide: Mask,
     subset: npt.NDArray[np.integer],
     cotangents: Array,
     light: int | None,
 ) -> float:
-    """By how much another unit fits a column better, a power of 2; 1 where none does."""
+    """By how much another unit fits a column better where its bounds are ``wide`` (N, C), a power of 2; 1 if none does."""
     finite = np.isfinite(estimated.image).all(axis=1)
     # Pixels at which the image changes say more, and of those every so many.
     moves = np.nan_to_num(np.abs(estimated.central[d])).max(axis=(0, 2))
@@ -141,11 +148,31 @@ def _factor(
     ladder = LADDER[LADDER <= _LOOPING] if loops_at_run_time(passes.scene.shader) else LADDER
     chunk = Chunk(passes, [column], np.array([[unit]]), subset[tried], cotangents, ladder, light)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        values, bounds, steps = extrapolated(*chunk.ladder(estimated.noise[tried]))
+        central, second, h, noise = chunk.ladder(estimated.noise[tried])
+        if _jumps(second[0], noise[0], estimated.jitter[d, tried]):
+            return 1.0
+        values, bounds, _, steps = extrapolated(central, second, h, noise)
     # Where rounding hides a kink, a short step is trusted too, with a bound as wide as the derivative.
-    significant = np.isfinite(bounds) & (np.abs(values) > _CLEAR * bounds)
+    significant = wide[tried] & np.isfinite(bounds[0]) & (np.abs(values[0]) > _CLEAR * bounds[0])
     if not significant.any():
         return 1.0
-    best = np.exp2(np.round(np.median(np.log2(steps[significant]))))
+    best = np.exp2(np.round(np.median(np.log2(steps[0][significant]))))
     factor = best / _BEST
     return float(factor) if not 1.0 / _NEAR <= factor <= _NEAR else 1.0
+
+
+def _jumps(second: Array, noise: Array, jitter: Array) -> bool:
+    """Whether an image that jitters is a staircase, and not a fast wave.
+
+    On a stair, a step too short to leave it shows only what else changes, and that is not the derivative that is asked
+    for. With the step, second differences of a wave fall by 16 at most from each step to the next; a stair's height is
+    there or not.
+
+    Args:
+        second: (J, N, C) the magnitude of the second difference of each step.
+        noise: (J, N, C) by how much the displaced image may be off.
+        jitter: (N, C) by how much it jitters.
+    """
+    before, after = second[:-1], second[1:]
+    drops = (before < 4.0 * jitter) & (before > 256.0 * noise[1:]) & (before > 256.0 * after)
+    return bool(jitter.any() and np.mean(drops.any(axis=0)[jitter > 0.0]) > 0.5)

@@ -52,10 +52,11 @@ class StoreCount:
         self._functions = {function.name: function for function in functions}
         self._trips = trips
         self._most: dict[str, int] = {}  # function -> the most values that are kept of one of its locals
+        self._lines: dict[str, int] = {}  # local of the current function -> the last run-time loop that stores it
 
     def too_many(self, function: ast.FunctionDef) -> set[int]:
         """The lines of loops in a function that store a local too often."""
-        self._lines: dict[str, int] = {}  # local -> the last run-time loop that stores it
+        self._lines = {}
         stores = self._block(function.body, set(), None)
         return {self._lines[name] for name in self._lines if stores.total(name) + _first(name) > MOST_VALUES}
 
@@ -122,7 +123,7 @@ class StoreCount:
     def _most_of(self, function: ast.FunctionDef) -> int:
         if function.name not in self._most:
             self._most[function.name] = 0  # a function that calls itself does not compile
-            lines, self._lines = getattr(self, "_lines", {}), {}
+            lines, self._lines = self._lines, {}
             stores = self._block(function.body, set(), None)
             self._lines = lines
             merged = [stores.total(name) + _first(name) for name in stores.kept if stores.kept[name]]
