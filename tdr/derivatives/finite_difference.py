@@ -286,9 +286,9 @@ class Chunk:
             _, _, (values,) = self.evaluate(here, self.steps[:0], times=0, others=along)
             values = values.reshape(len(self.directions), len(_PROBE), *values.shape[1:])
             jitter = jitter_of(roughness(values, noise_probed) * straight, second, noise_probed, image)
+        rates = [(what, _per_change(c, jitter / NUDGED_STEP) / seen) for what, c, seen in conditions]
         shading, geometry = (
-            np.fmax.reduce([_per_change(c, jitter / NUDGED_STEP) / seen for kind, c, seen in conditions if kind is what])
-            for what in (Reads.SHADING, Reads.POSE)
+            np.fmax.reduce([rate for changed, rate in rates if changed is what]) for what in (Reads.SHADING, Reads.POSE)
         )
         repeats = np.array_equal(image, again, equal_nan=True)
         values, bounds, bends, _ = extrapolated(central, second, h, np.fmax(noise_moved, jitter[:, None]))
@@ -347,7 +347,7 @@ def _noise_moved(noise: Array, image: Array, moved: Array) -> Array:
     """By how much displaced images (M, 2, J, N, C) may be off, (M, J, N, C): as much, relative to their brightness."""
     brightness = np.fmax(np.abs(image), 1e-3 * _brightest(image))
     relative = np.fmax(ROUNDINGS * EPS, np.where(brightness > 0.0, noise / brightness, 0.0))
-    return np.fmax(noise, relative * np.fmax(np.abs(moved[:, 0]), np.abs(moved[:, 1])))
+    return np.asarray(np.fmax(noise, relative * np.fmax(np.abs(moved[:, 0]), np.abs(moved[:, 1]))))
 
 
 def _per_change(changes: _Changes, noise: Array | float = 0.0) -> Array:

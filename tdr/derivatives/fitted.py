@@ -8,7 +8,7 @@ magnitude are tried at a few pixels, and if others fit better, the differences a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -98,10 +98,8 @@ def fitted_differences(
     improved &= (better[again] < units[again]) | ~skips.any(axis=(1, 2))
     improved |= better[again] == units[again]
     kept = np.array(again)[improved]
-    merged = {
-        name: getattr(first, name).copy()
-        for name in ("values", "bounds", "bends", "causes", "central", "shading_condition", "geometry_condition", "jitter")
-    }
+    of_all = ("image", "noise", "repeats")
+    merged = {field.name: getattr(first, field.name).copy() for field in fields(first) if field.name not in of_all}
     for name, values in merged.items():
         values[kept] = getattr(second, name)[improved]
     units = units.copy()
@@ -136,7 +134,7 @@ def _factor(
     cotangents: Array,
     light: int | None,
 ) -> float:
-    """By how much another unit fits a column better where its bounds are ``wide`` (N, C), a power of 2; 1 if none does."""
+    """By how much another unit fits a column better where bounds are ``wide`` (N, C), a power of 2; 1 if none does."""
     finite = np.isfinite(estimated.image).all(axis=1)
     # Pixels at which the image changes say more, and of those every so many.
     moves = np.nan_to_num(np.abs(estimated.central[d])).max(axis=(0, 2))
@@ -174,5 +172,5 @@ def _jumps(second: Array, noise: Array, jitter: Array) -> bool:
         jitter: (N, C) by how much it jitters.
     """
     before, after = second[:-1], second[1:]
-    drops = (before < 4.0 * jitter) & (before > 256.0 * noise[1:]) & (before > 256.0 * after)
-    return bool(jitter.any() and np.mean(drops.any(axis=0)[jitter > 0.0]) > 0.5)
+    drops: Mask = (before < 4.0 * jitter) & (before > 256.0 * noise[1:]) & (before > 256.0 * after)
+    return bool(jitter.any() and np.mean(np.any(drops, axis=0)[jitter > 0.0]) > 0.5)
