@@ -262,6 +262,8 @@ def _comparison(
     rounding += UNDERFLOW[images.precision]
     if images.precision == "f32":
         rounding += float(np.finfo(np.float32).eps) * np.nan_to_num(stored, posinf=0.0)
+    # What a small change of the data makes undefined, nobody knows.
+    rounding[np.isnan(rounding)] = np.inf
     tolerance = joined("bounds") / per_unit + rounding
     causes = joined("causes")
     # The least three steps are what a derivative takes at least.

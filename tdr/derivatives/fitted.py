@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.config.parameters import Column
-from tdr.derivatives.finite_difference import STEPS, Chunk, Differences, differences, extrapolated
+from tdr.derivatives.extrapolation import extrapolated
+from tdr.derivatives.finite_difference import STEPS, Chunk, Differences, differences
 from tdr.derivatives.step_units import Extents, has_own_scale
 from tdr.render.passes import Passes
 from tdr.shaders.custom import loops_at_run_time

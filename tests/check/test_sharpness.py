@@ -16,6 +16,11 @@ from tdr.results.check_result import Verdict
 SPHERE = tdr.TriangleMesh.sphere(3)
 ROOT = Path(__file__).resolve().parents[2]
 
+THREE = tdr.DirectionalLightArray(
+    direction=[[-0.4, -0.6, -1.0], [1.0, 0.3, -0.5], [0.0, 1.0, -1.0]],
+    color=[[1.0, 1.0, 1.0], [0.5, 0.2, 0.1], [0.1, 0.3, 0.9]],
+)
+
 
 def with_factor(jacobian: tdr.JacobianImages, name: str, index: tuple[int, ...], factor: float) -> tdr.JacobianImages:
     """Jacobian images in which one column is wrong by a factor."""
@@ -116,7 +121,7 @@ def test_an_image_of_one_pixel(mode):
 def shaded(tmp_path):
     """A function that makes a pipeline of a sphere and a shader with some statements and a constant ``gain``."""
 
-    def make(statements: str, resolution=(20, 20)) -> tdr.Pipeline:
+    def make(statements: str, resolution=(20, 20), lights=TILTED) -> tdr.Pipeline:
         file = tmp_path / "shader.py"
         body = "".join(f"    {line}\n" for line in statements.splitlines())
         file.write_text(
@@ -124,7 +129,7 @@ def shaded(tmp_path):
             "parameters = {'gain': 0.7}\n\n\n"
             f"@ti.func\ndef reflect(surface, light, constants):\n{body}"
         )
-        return tdr.Pipeline(SPHERE, None, TILTED, tdr.CustomShader(file), resolution=resolution)
+        return tdr.Pipeline(SPHERE, None, lights, tdr.CustomShader(file), resolution=resolution)
 
     return make
 
@@ -155,12 +160,21 @@ def test_large_numbers_may_nearly_cancel(precision, mode, small, shaded):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("limit", "verdict"), [(0.998, Verdict.passed), (0.9, Verdict.failed), (-1.0, Verdict.failed)])
 @pytest.mark.parametrize(
-    "undefined", ["ti.sqrt(-surface.normal.z)", "constants.gain / (surface.normal.z - surface.normal.z)"]
+    "undefined",
+    [
+        "ti.sqrt(-surface.normal.z)",
+        "constants.gain / (surface.normal.z - surface.normal.z)",
+        # a pixel outside, but so near that a small change of the data makes it undefined
+        "ti.log(edge - surface.normal.z)",
+    ],
 )
-def test_pixels_without_a_number_are_counted_and_few(mode, limit, verdict, undefined, shaded):
+@pytest.mark.parametrize("lights", [TILTED, THREE], ids=["one", "three"])
+def test_pixels_without_a_number_are_counted_and_few(mode, limit, verdict, undefined, lights, shaded):
     pipeline = shaded(
-        f"value = constants.gain\nif surface.normal.z > {limit}:\n    value = {undefined}\nreturn light.color * value",
+        f"value = constants.gain\nedge = {limit}\nif surface.normal.z > edge - 1e-3:\n    value = {undefined}\n"
+        "return light.color * value",
         resolution=(48, 48),
+        lights=lights,
     )
     jacobian, result = checked(pipeline, mode)
     count = int(np.count_nonzero(~np.isfinite(jacobian.image).all(axis=2)))
