@@ -79,20 +79,20 @@ class PixelSample:
             what: ``POSE`` for the positions, ``SHADING`` for normals and albedo.
             size: the largest relative change.
             rng: the source of randomness.
-            coordinates: how large positions are where the mesh is placed, and rounded, in the mesh's units.
+            coordinates: how large positions are where the mesh is placed, and rounded, in the mesh's units; besides
+                their own size.
         """
 
-        def nudge(array: Array) -> Array:
-            nudged = rng.uniform(-1.0, 1.0, array.shape)
-            nudged *= size
-            nudged += 1.0
-            nudged *= array
+        def nudge(array: Array, of: Array) -> Array:
+            nudged = rng.uniform(-size, size, array.shape)
+            nudged *= of
+            nudged += array
             return nudged
 
         if what is Reads.POSE:
-            rounded = size * coordinates * rng.uniform(-1.0, 1.0, self.vertices.shape)
-            return dataclasses.replace(self, vertices=nudge(self.vertices) + rounded)
-        return dataclasses.replace(self, normals=nudge(self.normals), vertex_albedo=nudge(self.vertex_albedo))
+            return dataclasses.replace(self, vertices=nudge(self.vertices, np.abs(self.vertices) + coordinates))
+        normals, albedo = nudge(self.normals, self.normals), nudge(self.vertex_albedo, self.vertex_albedo)
+        return dataclasses.replace(self, normals=normals, vertex_albedo=albedo)
 
 
 @ti.data_oriented

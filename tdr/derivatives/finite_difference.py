@@ -133,7 +133,7 @@ def differences(
         The derivatives along each direction, per unit of it, and their bounds.
     """
     settings = 2 + 2 * len(_NUDGES)
-    scenes = len(directions) * 2 * (len(steps) + settings) + FEW + 2 + settings
+    scenes = len(directions) * (2 * len(steps) + settings) + FEW + 2 + settings
     size = max(1, _EVALUATIONS // scenes)
     chunks = [slice(start, start + size) for start in range(0, max(1, len(subset)), size)]
     parts = []
@@ -315,8 +315,8 @@ class Chunk:
                 stretch = size if what is Reads.SHADING else 0.0
                 scene = self.scene.nudged(what, size, rng, extents.coordinates)
                 settings.append(_Setting(settings[before].sample.nudged(what, size, rng, coordinates), scene, stretch))
-        image, moved, _ = self.evaluate(settings, np.array([NUDGED_STEP]), times=1)
-        slopes = (moved[:, :, 0, 0] - moved[:, :, 1, 0]) / (2.0 * NUDGED_STEP)
+        image, _, moved = self.evaluate(settings, self.steps[:0], times=1, others=NUDGED_STEP * self.directions)
+        slopes = (moved - image) / NUDGED_STEP
 
         def changes(values: Array, before: int, n: int) -> _Changes:
             return [(sizes[i], np.abs(values[2 + i] - values[before])) for i in (2 * n, 2 * n + 1)]
