@@ -179,7 +179,9 @@ def _run(experiment: Experiment, job: Job, composed: DictConfig, start: float, s
     try:
         config = validate(composed)
         outcome = _compute(experiment, job, config, stopwatch)
+        launch.stop_if_interrupted()
     except Exception as error:  # noqa: BLE001 (kept; the other jobs of a sweep go on)
+        launch.stop_if_interrupted()
         failure = error
         (job.folder / naming.ERROR).write_text(f"{trace_of(error)}{message_of(error)}\n", encoding="utf-8")
         if job.sweep is None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # What the process should exit with, for all that it has run.
 _statuses: set[int] = set()
+# The signals that have interrupted this process.
+_interruptions: list[int] = []
 # The stores that this process keeps runs in, by URI and experiment.
 _stores: dict[tuple[str | None, str], TrackingProcess] = {}
 
@@ -82,13 +84,24 @@ def launch(main: Callable[[], None]) -> int:
     return next((status for status in (1, 2) if status in _statuses), 0)
 
 
+def stop_if_interrupted() -> None:
+    """Go on with an interruption that somebody swallowed, as a bare ``except`` in Taichi's compiler does.
+
+    Raises:
+        KeyboardInterrupt: if the process was interrupted.
+    """
+    if _interruptions:
+        raise KeyboardInterrupt(_interruptions[0])
+
+
 def _end_on_signals() -> None:
     """Let SIGTERM and SIGHUP end the process as Ctrl-C does: the sweep is closed before."""
 
     def interrupt(number: int, _: object) -> None:
+        _interruptions.append(number)
         raise KeyboardInterrupt(number)
 
-    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         # What nohup ignores stays ignored.
-        if signal.getsignal(number) is signal.SIG_DFL:
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, interrupt)

@@ -10,9 +10,20 @@ import pytest
 from tdr.command.settings import ROOT
 
 EXPERIMENT = """
+import os
+import signal
 import sys
+import time
 
 from tdr.command import job, launch
+
+
+def swallow_an_interruption(number):
+    try:
+        os.kill(os.getpid(), number)
+        time.sleep(60)
+    except:
+        pass
 
 
 def run(config, folder, stopwatch):
@@ -22,6 +33,10 @@ def run(config, folder, stopwatch):
         pixels = config.image.width * config.image.height
     if config.image.width == 13:
         raise ZeroDivisionError("thirteen")
+    if config.image.width in (17, 19):
+        swallow_an_interruption(signal.SIGINT if config.image.width == 17 else signal.SIGTERM)
+        if config.image.height == 23:
+            raise ValueError("a kernel is half compiled")
     (folder / "pixels.txt").write_text(str(pixels))
     verdict = Verdict.failed if pixels > 1000 else None
     return job.Outcome({"scene/pixels": pixels}, verdict, [f"counted    {pixels} pixels"], "Only pixels.")
@@ -46,6 +61,15 @@ def start(tmp_path):
         return done
 
     return start
+
+
+@pytest.mark.parametrize(("width", "status"), [(17, 130), (19, 143)])
+@pytest.mark.parametrize("height", [23, 24], ids=["and raises", "and goes on"])
+def test_an_interruption_that_somebody_swallows_ends_the_run_all_the_same(start, tmp_path, width, status, height):
+    """As a bare ``except`` in Taichi's compiler does, whose kernel is half compiled then."""
+    done = start(f"image.width={width}", f"image.height={height}", status=status)
+    assert done.stderr == "interrupted\n"
+    assert not (tmp_path / "run" / "record.json").exists()
 
 
 def read(folder, name="record.json"):
