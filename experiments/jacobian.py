@@ -78,10 +78,13 @@ def run(config: Config, folder: Path, stopwatch: Stopwatch) -> job.Outcome:
             for file in written:
                 file.result()
     surveyed = survey.result()
+    normals = pipeline.passes.normals_estimator
     metrics = {
         naming.TRIANGLES: mesh.num_triangles,
         naming.DEGENERATE: mesh.num_degenerate,
-        naming.UNDEFINED_NORMALS: pipeline.passes.normals_estimator.num_undefined,
+        naming.REVERSED: normals.num_reversed,
+        naming.REPEATED: normals.num_repeated,
+        naming.UNDEFINED_NORMALS: normals.num_undefined,
         naming.COVERED: len(pipeline.passes.rasterizer.pixels) / images.triangle_id.size,
         naming.RENDER_NONFINITE: statistics.count_not_finite(images.image),
         naming.RENDER_CLIPPED: statistics.count_clipped(images.image),

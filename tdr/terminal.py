@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,8 +23,31 @@ PATIENCE = 2.0
 
 
 def say(line: str = "") -> None:
-    """Print one line, however long; links and paths stay in one piece."""
-    print(line, flush=True)
+    """Print one line, however long; links and paths stay in one piece.
+
+    That nobody reads on, as behind ``| head``, or that there is no room for it is no error of a run, whose results are
+    in its folder: nothing is said from then on.
+    """
+    try:
+        print(line, flush=True)
+    except OSError as error:
+        _leave(sys.stdout)
+        if error.errno != errno.EPIPE:
+            complain(f"warning: stdout: {error.strerror}; what is not shown is in the run's folder")
+
+
+def complain(text: str) -> None:
+    """Print what is wrong on stderr, as long as somebody reads it."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        _leave(sys.stderr)
+
+
+def _leave(stream: TextIO) -> None:
+    """Let what is still written to a stream go nowhere."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def say_where(what: str, url: str, ui_command: str | None) -> None:

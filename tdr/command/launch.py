@@ -16,6 +16,7 @@ from tdr.command.mistakes import print_error
 from tdr.command.settings import ROOT, register
 from tdr.config import TrackingConfig
 from tdr.patches import garbage_collector, hydra_start
+from tdr.terminal import complain
 
 if TYPE_CHECKING:
     from tdr.tracking.process import TrackingProcess
@@ -69,7 +70,7 @@ def launch(main: Callable[[], None]) -> int:
         sys.argv[1:] = prepare(sys.argv[1:])
         main()
     except KeyboardInterrupt as error:
-        print("interrupted", file=sys.stderr)
+        complain("interrupted")
         return 128 + (error.args[0] if error.args else signal.SIGINT)
     except SystemExit as error:
         # Of an unknown option, which argparse has named; its own status, 2, is that of a failed check here.

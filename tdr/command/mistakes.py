@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import sys
 import traceback
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -13,6 +12,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandat
 
 from tdr.config import SCHEMAS, Config
 from tdr.errors import InputError, did_you_mean
+from tdr.terminal import complain
 
 _EXPECTED = (InputError, HydraException, OmegaConfBaseException, OSError, MemoryError)
 _NO_OPTION = "Config group override must be"  # a plain ValueError of Hydra's
@@ -64,10 +64,7 @@ def message_of(error: BaseException) -> str:
 
 def print_error(error: Exception) -> None:
     """Print one or two lines about a user's error, and a trace of any other or where HYDRA_FULL_ERROR=1 asks for it."""
-    trace = trace_of(error)
-    if trace:
-        print(trace, end="", file=sys.stderr)
-    print(f"error: {message_of(error)}", file=sys.stderr)
+    complain(f"{trace_of(error)}error: {message_of(error)}")
 
 
 def trace_of(error: Exception) -> str:

@@ -18,6 +18,22 @@ from tdr.words import counted
 _LISTED = 5
 
 
+# What is worth knowing of the normals that a mesh is shaded with.
+_NORMALS = (
+    (
+        naming.REVERSED,
+        "triangle is wound against its neighbours, and taken to be wound like them",
+        "triangles are wound against their neighbours, and taken to be wound like them",
+    ),
+    (naming.REPEATED, "triangle repeats another one, and does not count", "triangles repeat others, and do not count"),
+    (
+        naming.UNDEFINED_NORMALS,
+        "vertex has none, because those of its triangles cancel; it is shaded flat",
+        "vertices have none, because those of their triangles cancel; they are shaded flat",
+    ),
+)
+
+
 def terminal_lines(
     images: JacobianImages,
     surveyed: Survey,
@@ -43,6 +59,9 @@ def terminal_lines(
     ]
     if metrics[naming.DEGENERATE]:
         lines.append(f"skipped    {counted(int(metrics[naming.DEGENERATE]), 'degenerate triangle')}")
+    for name, singular, plural in _NORMALS:
+        if metrics[name]:
+            lines.append(f"normals    {counted(int(metrics[name]), singular, plural)}")
     clipped = int(metrics[naming.RENDER_CLIPPED] - metrics[naming.RENDER_NONFINITE])
     if clipped:
         lines.append(f"clipped    {counted(clipped, 'colour component')} above 1 in {naming.RENDER} (not in the data)")

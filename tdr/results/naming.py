@@ -55,6 +55,8 @@ VERSION_TAG = "tdr.version"
 # Metrics of a run.
 TRIANGLES = "scene/triangles"
 DEGENERATE = "scene/degenerate_triangles_skipped"
+REVERSED = "scene/reversed_triangles"
+REPEATED = "scene/repeated_triangles"
 UNDEFINED_NORMALS = "scene/undefined_normals"
 COVERED = "scene/covered"
 RENDER_NONFINITE = "render/nonfinite"

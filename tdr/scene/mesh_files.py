@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import re
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +21,11 @@ from tdr.words import counted
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer[Any]]
 Arrays = tuple[FloatArray, IntArray, FloatArray]  # vertices (V, 3), triangles (F, 3), vertex albedo (V, 3)
+
+# By how much float32, or seven decimal digits, may put a colour beyond 0 or 1.
+_COLOR_ROUNDING = 1e-6
+# More vertices than triangles' indices, int32, can tell apart.
+_TOO_MANY = 2**31
 
 
 def read_mesh_file(path: Path) -> Arrays:
@@ -116,11 +124,19 @@ def _albedo(colors: npt.ArrayLike, *, linear: bool) -> FloatArray:
     if values.dtype.kind in "iu":
         values = values / (65535.0 if values.dtype == np.uint16 else 255.0)
     values = as_rows_of_three("vertex colours", values)
-    bad = values[(values < 0.0) | (values > 1.0)]
+    bad = values[(values < -_COLOR_ROUNDING) | (values > 1.0 + _COLOR_ROUNDING)]
     if len(bad):
-        raise InputError(f"vertex colours must be in [0, 1]; got {bad[0]:g}.")
+        raise InputError(f"vertex colours must be in [0, 1]; got {bad[0]:.9g}.")
+    values = np.clip(values, 0.0, 1.0)
     # IEC 61966-2-1
     return values if linear else np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def _as_utf8(data: bytes) -> bytes:
+    """A text file's bytes in UTF-8 without a byte-order mark, whatever the mark says that they are in."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace").encode()
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def _read_obj(path: Path) -> Arrays:
@@ -136,7 +152,8 @@ def _read_obj(path: Path) -> Arrays:
     sizes: list[int] = []
     line_numbers: list[int] = []
     num_vertices = 0
-    text = path.read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
+    text = _as_utf8(path.read_bytes()).decode("utf-8", errors="replace")
+    text = re.sub("\r\n?", "\n", text).replace("\\\n", " ")
     for number, line in enumerate(re.sub("#.*", "", text).split("\n"), 1):
         words = line.split()
         keyword = words[0] if words else ""
@@ -151,7 +168,7 @@ def _read_obj(path: Path) -> Arrays:
                 indices = [int(word.partition("/")[0]) for word in words[1:]]
                 if min(indices) < 0:
                     indices = [i if i >= 0 else num_vertices + 1 + i for i in indices]
-                if len(indices) < 3 or min(indices) < 1:
+                if len(indices) < 3 or min(indices) < 1 or max(indices) >= _TOO_MANY:
                     raise ValueError
                 corners += indices
                 sizes.append(len(indices))
@@ -187,6 +204,10 @@ def _read_with_trimesh(path: Path) -> Arrays:
     loaders: dict[str, Any] = trimesh.exchange.load.mesh_loaders
     if kind not in known:
         raise InputError(f"the file's extension must be one of {', '.join(sorted(known))}; got {path.suffix!r}.")
+    if kind == "stl":
+        data = _as_stl(data)
+    elif kind in ("ply", "off", "gltf"):
+        data = _as_utf8(data)
     vertices: list[FloatArray] = [np.empty((0, 3))]
     triangles: list[IntArray] = [np.empty((0, 3), dtype=np.int64)]
     albedo: list[FloatArray] = [np.empty((0, 3))]
@@ -199,12 +220,17 @@ def _read_with_trimesh(path: Path) -> Arrays:
             # Where NumPy does not refuse words among numbers yet, it warns and drops the rest of the numbers.
             warnings.filterwarnings("error", message="string or file could not be read to its end")
             is_gltf = kind in ("glb", "gltf")
+            resolver: Any = trimesh.resolvers.FilePathResolver(str(path))
             if is_gltf:
-                _check_gltf(data)
+                data = _without_cameras(data)
+                # A URI in glTF may be encoded (RFC 3986).
+                resolver = _Decoding(resolver)
+            elif kind == "3mf":
+                _check_3mf(data)
             loaded = loaders[kind](
                 file_obj=io.BytesIO(data),
                 file_type=kind,
-                resolver=trimesh.resolvers.FilePathResolver(str(path)),
+                resolver=resolver,
                 skip_materials=True,
                 fix_texture=False,  # else vertices are split and reordered
             )
@@ -248,24 +274,94 @@ def _placed(loaded: dict[str, Any]) -> list[tuple[dict[str, Any], FloatArray]]:
     return [(part, matrix) for part, matrix in placed if part.get("faces") is not None and len(part["faces"]) > 0]
 
 
-def _check_gltf(data: bytes) -> None:
-    """Refuse what trimesh would show wrongly or leave out without a word."""
-    header = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")] if data[:4] == b"glTF" else data)
+def _as_stl(data: bytes) -> bytes:
+    """An STL file's bytes without what is not STL: a text's byte-order mark, or what follows the last triangle."""
+    # In a text these four bytes would be a number of some hundred million.
+    size = 84 + 50 * int.from_bytes(data[80:84], "little")
+    return data[:size] if 84 < size <= len(data) else _as_utf8(data)
+
+
+class _Decoding:
+    """A resolver of names of trimesh's, for names that may be encoded as in a URI."""
+
+    def __init__(self, files: Any) -> None:
+        self._files = files
+
+    def __getitem__(self, name: str) -> bytes:
+        try:
+            return bytes(self._files[unquote(name)])
+        except FileNotFoundError:
+            return bytes(self._files[name])
+
+
+def _without_cameras(data: bytes) -> bytes:
+    """A glTF file's bytes without its cameras, in whose nodes and below which trimesh loses meshes.
+
+    Raises:
+        InputError: for what trimesh would show wrongly or leave out without a word.
+    """
+    is_binary = data[:4] == b"glTF"
+    version = str(int.from_bytes(data[4:8], "little")) if is_binary else "2"
+    length = int.from_bytes(data[12:16], "little")
+    tree: dict[str, Any] = {}
+    if version == "2":
+        tree = json.loads(data[20 : 20 + length] if is_binary else data)
+        version = str(tree.get("asset", {}).get("version", "1.0"))
+    if not version.startswith("2"):
+        raise InputError(f"the file must be of glTF 2.0; got glTF {version}. Save it as glTF 2.0, or as .obj.")
+    _check_gltf(tree)
+    if not any("camera" in node for node in tree.get("nodes", ())):
+        return data
+    for node in tree["nodes"]:
+        node.pop("camera", None)
+    text = json.dumps(tree).encode()
+    if not is_binary:
+        return text
+    text += b" " * (-len(text) % 4)
+    rest = data[20 + length :]
+    sizes = [number.to_bytes(4, "little") for number in (20 + len(text) + len(rest), len(text))]
+    return data[:8] + sizes[0] + sizes[1] + data[16:20] + text + rest
+
+
+def _check_gltf(tree: dict[str, Any]) -> None:
+    """Refuse what the nodes and meshes of a glTF file use and trimesh shows wrongly or leaves out without a word."""
     unread = {
         "KHR_draco_mesh_compression",
         "EXT_meshopt_compression",
         "KHR_meshopt_compression",
         "KHR_mesh_quantization",
         "EXT_mesh_gpu_instancing",
-    }.intersection(header.get("extensionsRequired", ()))
-    for primitive in (primitive for mesh in header.get("meshes", ()) for primitive in mesh["primitives"]):
+    }.intersection(tree.get("extensionsRequired", ()))
+    meshes = tree.get("meshes", ())
+    for node in tree.get("nodes", ()):
+        unread |= {"EXT_mesh_gpu_instancing"}.intersection(node.get("extensions", ()))
+        if "mesh" in node:
+            if "skin" in node:
+                unread.add("skins")
+            if any(node.get("weights", meshes[node["mesh"]].get("weights", ()))):
+                unread.add("morph targets with weights")
+    for primitive in (primitive for mesh in meshes for primitive in mesh["primitives"]):
         if primitive.get("mode", 4) == 6:
             unread.add("triangle fans")
-        used = [primitive["attributes"].get("POSITION"), primitive.get("indices")]
-        if any("sparse" in header["accessors"][i] for i in used if i is not None):
+        attributes = primitive["attributes"]
+        used = [attributes.get("POSITION"), attributes.get("COLOR_0"), primitive.get("indices")]
+        if any("sparse" in tree["accessors"][i] for i in used if i is not None):
             unread.add("sparse accessors")
     if unread:
         raise InputError(f"the file must hold plain triangles; got {', '.join(sorted(unread))}.")
+
+
+def _check_3mf(data: bytes) -> None:
+    """Refuse a 3MF file that has parts in files of their own, of which trimesh mixes up those of equal numbers."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for name in archive.namelist():
+            if name.endswith(".model") and re.search(
+                rb"<(\w+:)?(component|item)\b[^>]*\w:path\s*=", archive.read(name)
+            ):
+                raise InputError(
+                    "the file must hold its parts in one model; got parts in files of their own (3MF's production "
+                    "extension). Export it without, as STL or as .obj."
+                )
 
 
 def _check_complete(kind: str, data: bytes, num_triangles: int) -> None:

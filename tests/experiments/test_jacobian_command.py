@@ -315,3 +315,23 @@ def test_a_sweep_counts_failed_checks(command):
     assert "checks     1 failed" in done.stdout
     parent = next(run for run in command.runs() if "mlflow.parentRunId" not in run.data.tags)
     assert (parent.info.status, parent.data.metrics["jobs/check_failed"]) == ("FINISHED", 1)
+
+
+@pytest.mark.parametrize("sweep", [False, True], ids=["run", "sweep"])
+@pytest.mark.parametrize("reader", ["closes after a line", "has no room"])
+def test_a_terminal_that_nobody_reads_is_no_error_of_the_run(command, reader, sweep):
+    """``| head -1``, or a file on a full disk."""
+    line = command.line(*SMALL, "light=tilted", *(("-m", "light.azimuth=0,10") if sweep else ()))
+    options = {"stderr": subprocess.PIPE, "text": True, "cwd": command.folder, "env": command.environment()}
+    with open("/dev/full", "w") as full:
+        stdout = full if reader == "has no room" else subprocess.PIPE
+        with subprocess.Popen(line, stdout=stdout, **options) as process:
+            if process.stdout is not None:
+                assert process.stdout.readline()
+                process.stdout.close()
+            said = process.stderr.read()
+    assert process.returncode == 0, said
+    assert ("No space left on device" in said) == (reader == "has no room")
+    assert "error" not in said
+    assert "Traceback" not in said
+    assert {run.info.status for run in command.runs()} == {"FINISHED"}

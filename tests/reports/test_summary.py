@@ -13,6 +13,9 @@ from tdr.results.statistics import survey
 SCENE = {
     "scene/triangles": 1200,
     "scene/degenerate_triangles_skipped": 0,
+    "scene/reversed_triangles": 0,
+    "scene/repeated_triangles": 0,
+    "scene/undefined_normals": 0,
     "scene/covered": 0.25,
     "render/nonfinite": 0,
     "render/clipped": 0,
@@ -54,6 +57,15 @@ def test_what_was_skipped_clipped_or_is_not_finite_is_said():
         "WARNING    not finite: 2 colour components of the rendering",
         "WARNING    not finite: 4 entries; metrics.json counts them by column",
         "check      off",
+    ]
+
+
+def test_what_is_odd_about_the_normals_is_said():
+    metrics = {"scene__reversed_triangles": 1, "scene__repeated_triangles": 1200, "scene__undefined_normals": 2}
+    assert lines(diffuse(1, 2), **metrics)[1:4] == [
+        "normals    1 triangle is wound against its neighbours, and taken to be wound like them",
+        "normals    1,200 triangles repeat others, and do not count",
+        "normals    2 vertices have none, because those of their triangles cancel; they are shaded flat",
     ]
 
 

@@ -9,77 +9,12 @@ import sys
 import numpy as np
 import pytest
 import trimesh
+from mesh_contents import PLY_CORNERS, SOLID, SQUARE, TRIANGLE, gltf, ply
 
 from tdr.errors import InputError
 from tdr.scene.mesh import TriangleMesh
 
 EPS = np.finfo(np.float64).eps
-CORNERS = [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
-SQUARE = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\n"
-TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\n"
-
-
-def ply(vertices, faces, properties="", num_faces=None):
-    rows = [*vertices, *faces]
-    return (
-        f"ply\nformat ascii 1.0\ncomment TextureFile missing.png\nelement vertex {len(vertices)}\n"
-        f"property float x\nproperty float y\nproperty float z\n{properties}"
-        f"element face {len(faces) if num_faces is None else num_faces}\n"
-        f"property list uchar int vertex_indices\nend_header\n" + "".join(f"{row}\n" for row in rows)
-    )
-
-
-def facet(*vertices):
-    return "facet normal 0 0 1\nouter loop\n" + "".join(f"vertex {v}\n" for v in vertices) + "endloop\nendfacet\n"
-
-
-PLY_CORNERS = ["0 0 0", "1 0 0", "0 1 0"]
-SOLID = f"solid part\n{facet(*PLY_CORNERS)}endsolid part\n"
-
-
-def gltf(colors=None, primitive=None, accessor=None, **header):
-    """The bytes of a GLB file with the triangle of CORNERS."""
-    blobs = [np.array(CORNERS, "<f4").tobytes(), np.array([0, 1, 2], "<u4").tobytes(), b""]
-    accessors = [
-        {"bufferView": 0, "componentType": 5126, "count": 3, "type": "VEC3", **(accessor or {})},
-        {"bufferView": 1, "componentType": 5125, "count": 3, "type": "SCALAR"},
-    ]
-    attributes = {"POSITION": 0}
-    if colors is not None:
-        blobs[2] = colors.tobytes()
-        component = {"uint8": 5121, "uint16": 5123, "float32": 5126}[colors.dtype.name]
-        accessors.append({"bufferView": 2, "componentType": component, "count": 3, "type": "VEC4", "normalized": True})
-        attributes["COLOR_0"] = 2
-    offsets = np.cumsum([0, *map(len, blobs)]).tolist()
-    tree = {
-        "asset": {"version": "2.0"},
-        "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0}],
-        "meshes": [{"primitives": [{"attributes": attributes, "indices": 1, **(primitive or {})}]}],
-        "accessors": accessors,
-        "bufferViews": [
-            {"buffer": 0, "byteOffset": start, "byteLength": len(blob)}
-            for start, blob in zip(offsets, blobs, strict=False)
-        ],
-        "buffers": [{"byteLength": offsets[-1]}],
-        **header,
-    }
-    text = json.dumps(tree).encode()
-    text += b" " * (-len(text) % 4)
-    chunks = struct.pack("<II", len(text), 0x4E4F534A) + text + struct.pack("<II", offsets[-1], 0x004E4942)
-    body = chunks + b"".join(blobs)
-    return struct.pack("<III", 0x46546C67, 2, 12 + len(body)) + body
-
-
-@pytest.fixture
-def load(tmp_path):
-    """Write a file and load it as it is."""
-
-    def load(name, content, normalize=False):
-        (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
-        return TriangleMesh.load(tmp_path / name, normalize)
-
-    return load
 
 
 @pytest.mark.parametrize(
@@ -259,6 +194,17 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
         ("a.glb", gltf(primitive={"mode": 6}), "plain triangles; got triangle fans"),
         ("a.glb", gltf(accessor={"sparse": {"count": 1}}), "plain triangles; got sparse accessors"),
         ("a.gltf", json.dumps({"asset": {"version": "2.0"}, "buffers": [{"uri": "gone.bin"}]}), "complete GLTF file"),
+        ("a.glb", gltf(asset={"version": "1.0"}), "must be of glTF 2.0; got glTF 1.0"),
+        ("a.glb", gltf().replace(struct.pack("<I", 2), struct.pack("<I", 1), 1), "must be of glTF 2.0; got glTF 1"),
+        ("a.glb", gltf(nodes=[{"mesh": 0, "skin": 0}]), "plain triangles; got skins"),
+        ("a.glb", gltf(nodes=[{"mesh": 0, "weights": [0.0, 0.5]}]), "plain triangles; got morph targets with weights"),
+        (
+            "a.glb",
+            gltf(nodes=[{"mesh": 0, "extensions": {"EXT_mesh_gpu_instancing": {}}}]),
+            "got EXT_mesh_gpu_instancing",
+        ),
+        ("a.obj", TRIANGLE + "f 1 2 12345678901234567890123\n", "line 4: 'f' must be followed by .* got 'f 1 2 123"),
+        ("a.obj", "v 0 0 0 1.00001 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3", "vertex colours must be in .*; got 1.00001"),
         ("a.docx", "no mesh at all\n", "extension must be one of .*obj.*ply.*stl.*; got '.docx'"),
         ("a", "no mesh at all\n", "extension must be one of"),
     ],

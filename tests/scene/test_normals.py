@@ -76,20 +76,79 @@ def test_vertices_at_equal_positions_share_a_normal():
     )
 
 
-@pytest.mark.parametrize("back", [[2, 1, 0], [1, 0, 2], [0, 2, 1]])
-def test_where_normals_cancel_each_corner_uses_its_triangles_normal(back):
-    """A sheet with triangles on both sides, next to it a triangle on one side only, and a vertex that none uses."""
-    vertices = np.array([[0.1, 0.2, 0.3], [1.1, 0.3, 0.7], [0.2, 1.4, 0.9], [1.7, 1.6, -0.3], [-9.0, -9.0, -9.0]])
-    mesh = TriangleMesh(vertices, [[0, 1, 2], back, [1, 3, 2]])
+@pytest.mark.parametrize("gap", [0.0, 2.4e-16, 4e-15])
+def test_vertices_that_rounding_tells_apart_share_a_normal(gap):
+    """The ends of a seam, each computed in its own way; at 1e-9 they are two vertices."""
+    mesh = TriangleMesh.sphere(2)
+    soup = mesh.vertices[mesh.triangles].reshape(-1, 3)
+    off = np.random.default_rng(0).uniform(-0.5, 0.5, soup.shape)
+    triangles = np.arange(len(soup)).reshape(-1, 3)
+    normals = corner_normals(TriangleMesh(soup + gap * off, triangles))
+    np.testing.assert_allclose(normals, corner_normals(mesh), rtol=0, atol=1e-12)
+    assert len(NormalsEstimator(TriangleMesh(soup + 1e-9 * off, triangles)).normals) > mesh.num_vertices
+
+
+TWO_SPHERES = np.concatenate([x + TriangleMesh.sphere(1).vertices for x in ([[0.0, 0.0, 0.0]], [[3.0, 0.0, 0.0]])])
+
+
+@pytest.mark.parametrize("against", [[], [0], [5, 6, 7], "every second", "the whole second sphere"])
+@pytest.mark.parametrize("repeated", [[], [3, 40], "all"])
+@pytest.mark.parametrize("turned", [True, False])
+def test_how_neighbours_are_wound_does_not_show(against, repeated, turned):
+    """On the side that is seen; and what is there twice, wound alike or not, counts once."""
+    own = TriangleMesh.sphere(1).triangles
+    right = np.concatenate([own, own + 42])
+    mesh = TriangleMesh(TWO_SPHERES, right)
+    triangles = right.copy()
+    if against == "every second":
+        against = np.arange(0, len(right), 2)[:-3]  # in a half each sphere keeps what its first triangle is
+    elif against == "the whole second sphere":
+        against = np.arange(len(own), len(right))
+    triangles[against] = triangles[against][:, ::-1]
+    again = np.arange(len(right)) if repeated == "all" else np.array(repeated, dtype=int)
+    copies = np.roll(triangles[again], 1, axis=1)
+    triangles = np.concatenate([triangles, copies[:, ::-1] if turned else copies])
+    estimator = NormalsEstimator(TriangleMesh(TWO_SPHERES, triangles))
+    assert estimator.num_undefined == 0
+    assert estimator.num_repeated == len(again)
+    assert estimator.num_reversed == (0 if len(against) == len(own) else min(len(against), len(right) - len(against)))
+    # The renderer turns a normal to the side from which its triangle runs counter-clockwise.
+    normals = estimator.normals[estimator.triangle_normal_ids]
+    corners = TWO_SPHERES[triangles]
+    outward = corners - np.where(corners[:, :, :1].mean(axis=1, keepdims=True) > 1.5, 3.0, 0.0) * [1.0, 0.0, 0.0]
+    expected = np.sign(np.sum(np.cross(*np.moveaxis(np.diff(corners, axis=1), 1, 0)) * outward[:, 0], axis=1))
+    shown = normals * expected[:, None, None]
+    np.testing.assert_allclose(shown, by_position(mesh, triangles), rtol=0, atol=1e-12)
+
+
+def by_position(mesh: TriangleMesh, triangles: np.ndarray) -> np.ndarray:
+    """The outward normals at the corners of triangles, (F, 3, 3)."""
+    normals = np.empty_like(mesh.vertices)
+    normals[mesh.triangles] = corner_normals(mesh)
+    return normals[triangles]
+
+
+def test_a_moebius_strip_keeps_its_winding():
+    angle = np.linspace(0.0, 2.0 * np.pi, 21)[:20]
+    across = np.stack([np.cos(angle / 2) * np.cos(angle), np.cos(angle / 2) * np.sin(angle), np.sin(angle / 2)], axis=1)
+    middle = np.stack([np.cos(angle), np.sin(angle), 0.0 * angle], axis=1)
+    vertices = np.concatenate([middle - 0.3 * across, middle + 0.3 * across])
+    k = np.arange(19)
+    strip = np.concatenate([np.stack([k, k + 1, k + 20], axis=1), np.stack([k + 1, k + 21, k + 20], axis=1)])
+    closed = np.concatenate([strip, [[19, 20, 39], [20, 0, 39]]])
+    assert NormalsEstimator(TriangleMesh(vertices, closed)).num_reversed == 0
+    assert NormalsEstimator(TriangleMesh(vertices, strip[:, ::-1])).num_reversed == 0
+
+
+def test_where_normals_cancel_each_corner_uses_its_triangles_normal():
+    """Two triangles in a plane that meet at a vertex alone, wound in opposite ways; and a vertex that none uses."""
+    vertices = [[0.1, 0.2, 0.3], [1.1, 0.2, 0.3], [0.1, 1.2, 0.3], [-0.9, 0.2, 0.3], [0.1, -0.8, 0.3], [9.0, 9.0, 9.0]]
+    mesh = TriangleMesh(vertices, [[0, 1, 2], [0, 4, 3]])
     estimator = NormalsEstimator(mesh)
-    flat = NormalsEstimator(mesh, Shading.flat).normals
     assert estimator.num_undefined == 1
     normals = corner_normals(mesh)
-    np.testing.assert_allclose(normals[0, 0], flat[0], rtol=0, atol=8 * EPS)
-    np.testing.assert_allclose(normals[1, back.index(0)], -flat[0], rtol=0, atol=8 * EPS)
-    # At vertices 1 and 2 the sheet cancels out of the sum, and the third triangle's normal remains.
-    np.testing.assert_allclose(normals[0, 1:], [flat[2]] * 2, rtol=0, atol=16 * EPS)
-    np.testing.assert_allclose(normals[2], [flat[2]] * 3, rtol=0, atol=16 * EPS)
+    np.testing.assert_allclose(normals[0], [[0.0, 0.0, 1.0]] * 3, rtol=0, atol=8 * EPS)
+    np.testing.assert_allclose(normals[1], [[0.0, 0.0, -1.0]] * 3, rtol=0, atol=8 * EPS)
 
 
 def test_normals_are_read_only():
