@@ -19,6 +19,18 @@ class InputError(ValueError):
     """Something that the user gave cannot be used; the message says which key, what it got and what is allowed."""
 
 
+class UnknownAttribute(InputError, AttributeError):
+    """Something was set that there is not."""
+
+
+class UnknownName(InputError, KeyError):
+    """Something was asked for by a name that nothing has."""
+
+    def __str__(self) -> str:
+        # A KeyError shows the text of its message in quotes.
+        return str(self.args[0])
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a message about a name that is not known: the nearest one that is.
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from tdr.command.misread import refuse_misread
 from tdr.command.mistakes import message_about_argument, quoted
 from tdr.errors import InputError
 from tdr.results.sweep import Sweep
@@ -29,6 +30,8 @@ def prepare(arguments: Sequence[str]) -> list[str]:
     """
     _refuse_credentials(arguments)
     _refuse_pieces(arguments)
+    for argument in arguments:
+        refuse_misread(argument)
     return with_resumed(_multirun_first(arguments))
 
 

@@ -110,7 +110,7 @@ def select_parameters(known: Sequence[Parameter], names: Sequence[str] | str) ->
 
     Args:
         known: the parameters that the scene has.
-        names: names from among them, each once, or ``"all"``.
+        names: names from among them, each once, or a single one, or ``"all"``.
 
     Returns:
         The chosen parameters, in the order of ``known``.
@@ -120,6 +120,7 @@ def select_parameters(known: Sequence[Parameter], names: Sequence[str] | str) ->
     """
     if names == "all":
         return tuple(known)
+    names = [names] if isinstance(names, str) else names
     listed = ", ".join(parameter.name for parameter in known)
     for i, name in enumerate(names):
         if not any(parameter.name == name for parameter in known):

@@ -80,7 +80,7 @@ class ImageConfig:
 class JacobianConfig:
     """Which Jacobian images, and how."""
 
-    # a list of parameter names, or 'all'
+    # a list of parameter names, a single one, or 'all'
     parameters: Any = field(default_factory=lambda: ["light.direction"])
     # batched: one reverse pass for all pixels; loop: one reverse pass a pixel, the slow reference; forward: one
     # forward-mode pass a column; finite_difference: central differences in float64 at the best of many steps
@@ -99,8 +99,8 @@ class JacobianConfig:
                 raise InputError(f"jacobian.cotangent must be 'rgb' or a list of 3 numbers; got {self.cotangent!r}.")
             check_vector("jacobian.cotangent", self.cotangent, nonzero=True)
         names = self.parameters
-        if names != "all" and (not is_list(names) or len(names) == 0):
-            raise InputError(f"jacobian.parameters must be a list of parameter names or 'all'; got {names!r}.")
+        if not isinstance(names, str) and (not is_list(names) or len(names) == 0):
+            raise InputError(f"jacobian.parameters must be a list of parameter names, one or 'all'; got {names!r}.")
 
     def memory_bytes(self) -> int:
         """``memory_limit`` in bytes, whether it is given or not."""

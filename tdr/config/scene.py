@@ -6,8 +6,9 @@ import enum
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, List, Optional
+from typing import Any, ClassVar, List, Optional
 
+from tdr.config.attributes import Settings
 from tdr.config.parameters import COLOR, VECTOR, Reads, differentiable, parameters_of
 from tdr.errors import InputError, check_choice, check_integer, check_number, check_vector, is_list
 
@@ -20,12 +21,14 @@ class Shading(enum.Enum):
 
 
 @dataclass
-class MeshConfig:
+class MeshConfig(Settings):
     """What every mesh has: its place in the world and its colour.
 
     A vertex v of the mesh stands at ``translation + scale * R v`` in world space, where R turns by the axis-angle
     vector ``rotation``.
     """
+
+    group: ClassVar[str] = "mesh"
 
     # linear RGB factor on the mesh's own vertex colours (white where it has none), each >= 0
     albedo: List[float] = differentiable([1.0, 1.0, 1.0], components=COLOR)
@@ -121,12 +124,14 @@ class FileMeshConfig(MeshConfig):
 
 
 @dataclass
-class CameraConfig:
+class CameraConfig(Settings):
     """What every camera has: its pose and the depth range.
 
     The camera looks along -z of its own axes, y up. Its orientation is that of ``look_at`` (the world's axes where
     it is not given), turned about the world's axes by the axis-angle vector ``rotation``.
     """
+
+    group: ClassVar[str] = "camera"
 
     # world units
     position: List[float] = differentiable([0.0, 0.0, 3.5], components=VECTOR, reads=Reads.POSE)
@@ -176,8 +181,10 @@ class OrthographicCameraConfig(CameraConfig):
 
 
 @dataclass
-class LightConfig:
+class LightConfig(Settings):
     """Directional lights."""
+
+    group: ClassVar[str] = "light"
 
     # one 3-vector a light: the way the light travels, world space; normalized when it is used
     direction: Any = differentiable([[0.0, 0.0, -1.0]], components=VECTOR, per_light=True)
@@ -228,8 +235,10 @@ class LightConfig:
 
 
 @dataclass
-class ShaderConfig:
+class ShaderConfig(Settings):
     """What every shader has: constants that are finite numbers."""
+
+    group: ClassVar[str] = "shader"
 
     def __post_init__(self) -> None:
         for parameter in parameters_of("shader", self):
@@ -274,6 +283,10 @@ class CustomShaderConfig(ShaderConfig):
 
     # relative paths start at the directory that the command was started from
     path: str = "???"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Which parameters there are is known when the file is read.
+        object.__setattr__(self, name, value)
 
 
 def direction_from_angles(azimuth: float, elevation: float) -> list[float]:

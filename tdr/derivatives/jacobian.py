@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +51,7 @@ def compute_jacobian(
 
     Args:
         pipeline: the scene; it is rendered with its current settings.
-        parameters: names, or ``"all"``.
+        parameters: names, or one, or ``"all"``.
         method: ``batched``: all pixels in one reverse pass; ``loop``: one reverse pass a pixel, the slow reference;
             ``forward``: one forward pass a column; ``finite_difference``: central differences in float64.
         cotangent: weights of R, G and B, or ``"rgb"`` for the three channels separately.
@@ -64,14 +64,19 @@ def compute_jacobian(
             entries.
     """
     settings = JacobianConfig(
-        parameters=parameters if isinstance(parameters, str) else list(parameters),
+        parameters=_listed(parameters),
         method=check_choice("jacobian.method", Method, method),
-        cotangent=cotangent if isinstance(cotangent, str) else list(cotangent),
+        cotangent=_listed(cotangent),
     )
     pipeline.forward()
     images = differentiate(pipeline, settings)
     # The caller may write into the pipeline's image.
     return replace(images, image=images.image.copy(), triangle_id=images.triangle_id.copy())
+
+
+def _listed(value: Any) -> Any:
+    """Anything with several values as the list that settings have; all else as it is."""
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else value
 
 
 def differentiate(pipeline: Pipeline, settings: JacobianConfig, track: Track = silently) -> JacobianImages:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tdr.config import Config, MeshConfig, select_parameters
 from tdr.config.parameters import Parameter
-from tdr.errors import InputError
+from tdr.errors import InputError, is_list
 from tdr.render.passes import ImageBuffer, Passes
 from tdr.render.values import Scene
 from tdr.scene.camera import CAMERAS, Camera, PerspectiveCamera
@@ -38,7 +38,7 @@ class Pipeline:
         gradients: parameter name -> float64 array of the parameter's shape, what :meth:`backward` adds up.
 
     Raises:
-        InputError: if the resolution is out of range.
+        InputError: if an argument is of another kind, or the resolution is out of range.
     """
 
     def __init__(
@@ -57,6 +57,18 @@ class Pipeline:
             shader=shader or BlinnPhongShader(),
             placement=placement or MeshConfig(),
         )
+        for name, value, kind in (
+            ("mesh", scene.mesh, TriangleMesh),
+            ("camera", scene.camera, Camera),
+            ("light_array", scene.light_array, DirectionalLightArray),
+            ("placement", scene.placement, MeshConfig),
+        ):
+            if not isinstance(value, kind):
+                raise InputError(f"{name} must be a {kind.__name__}; got {type(value).__name__}.")
+        if not hasattr(scene.shader, "settings"):
+            raise InputError(f"shader must be a shader such as BlinnPhongShader(); got {type(scene.shader).__name__}.")
+        if not is_list(resolution) or len(resolution) != 2:
+            raise InputError(f"resolution must be (height, width) in pixels; got {resolution!r}.")
         self.passes = Passes(scene, resolution)
         num_lights = scene.light_array.num_lights
         self.gradients = {p.name: np.zeros(p.shape(num_lights)) for p in self.parameters}

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.config.parameters import Column, Parameter, Reads, columns_of
+from tdr.errors import UnknownName, did_you_mean
 from tdr.results import naming
 from tdr.words import counted
 
@@ -88,8 +89,28 @@ class JacobianImages:
         return f"<JacobianImages {width} x {height} pixels, {self.precision}, {self.method}{channels}: {by}>"
 
     def __getitem__(self, name: str) -> Array:
-        """The Jacobian images of one parameter, (H, W, C, *parameter shape)."""
-        return self.values[name]
+        """The Jacobian images of one parameter, (H, W, C, *parameter shape), or that of one column, (H, W, C).
+
+        Args:
+            name: of a parameter, such as ``light.direction``, or of a column, such as ``light.direction.0.x``.
+
+        Raises:
+            InputError: if neither has that name; it is a KeyError too.
+        """
+        if name in self.values:
+            return self.values[name]
+        columns = {column.name: column for column in self.columns}
+        if name not in columns:
+            known = [*self.values, *columns]
+            raise UnknownName(
+                f"A Jacobian image must be asked for by one of the names {', '.join(self.values)}, or a column's; "
+                f"got {name!r}.{did_you_mean(str(name), known)}"
+            )
+        return self.column(columns[name])
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a parameter, or a column, of that name is there."""
+        return name in self.values or any(column.name == name for column in self.columns)
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -7,10 +7,11 @@ import numpy.typing as npt
 
 from tdr.backend import ti
 from tdr.config import CameraConfig, OrthographicCameraConfig, PerspectiveCameraConfig
+from tdr.config.attributes import HasSettings
 from tdr.scene.transforms import look_at_matrix, rotation_matrix
 
 
-class Camera:
+class Camera(HasSettings):
     """What the cameras have in common: settings and a pose.
 
     Attributes:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdr.config import LightConfig
+from tdr.config.attributes import HasSettings
 from tdr.errors import InputError
 
 
@@ -42,7 +43,7 @@ class _Shared:
     shown: weakref.WeakSet["DirectionalLightArray"] = dataclasses.field(default_factory=weakref.WeakSet)
 
 
-class DirectionalLightArray:
+class DirectionalLightArray(HasSettings):
     """Lights that shine along one direction everywhere.
 
     Several pipelines may have the same array: they share its settings, and each shows it with gradients of its own

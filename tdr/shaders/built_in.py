@@ -21,9 +21,10 @@ from typing import Any
 
 from tdr.backend import ti, tm
 from tdr.config import BlinnPhongConfig, LambertianConfig, ShaderConfig
+from tdr.config.attributes import HasSettings
 
 
-class BlinnPhongShader:
+class BlinnPhongShader(HasSettings):
     """Blinn-Phong reflection with an ambient term.
 
     Colour = ambient * albedo + sum over lights of color * (diffuse * albedo * max(0, n.l) + specular * max(0, n.h)**s),
@@ -69,7 +70,7 @@ class BlinnPhongShader:
         return constants.ambient * surface.albedo
 
 
-class LambertianShader:
+class LambertianShader(HasSettings):
     """Diffuse reflection with an ambient term.
 
     Colour = ambient * albedo + sum over lights of color * diffuse * albedo * max(0, n.l). The derivative is 0 on the

@@ -15,6 +15,7 @@ from typing import Any
 from tdr import backend
 from tdr.backend import ti
 from tdr.config import CustomShaderConfig, ShaderConfig
+from tdr.config.attributes import HasSettings
 from tdr.config.shader_file import ShaderFile, read_shader_file
 from tdr.errors import InputError
 from tdr.patches.taichi import CodeError, is_function, shape_of
@@ -23,7 +24,7 @@ from tdr.shaders.last_words import last_words
 from tdr.shaders.rules import forbidden, refusals, unbounded_loops, violations_in
 
 
-class CustomShader:
+class CustomShader(HasSettings):
     """A shader from a file of the user's own, outside the package.
 
     Args:

@@ -24,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from tdr.command import launch
 from tdr.command.settings import ROOT, tracking_settings
+from tdr.config import SCHEMAS
 from tdr.errors import InputError
 from tdr.patches.hydra_sweep import loader_of_jobs
 from tdr.results import naming
@@ -123,7 +124,8 @@ class ResumableSweeper(Sweeper):
     def _check_composition(self, overrides: Sequence[Override]) -> None:
         """Compose the options of every swept group with each other, and try every other value in what results.
 
-        Hydra's own sweeper composes every job for this, which takes as long as composing them to run.
+        Hydra's own sweeper composes every job for this, which takes as long as composing them to run. What is missing
+        is missing in all of them.
         """
         swept = [o for o in overrides if o.is_sweep_override()]
         fixed = [_line(o) for o in overrides if o not in swept]
@@ -143,6 +145,10 @@ class ResumableSweeper(Sweeper):
                     "experiment must be swept over presets that sweep nothing themselves; "
                     f"got {' '.join(chosen)}. Give each of the others a command of its own."
                 )
+            groups = [composed[group] for group in SCHEMAS if OmegaConf.is_config(composed.get(group))]
+            missing = [key for group in groups for key in OmegaConf.missing_keys(group)]
+            if missing:
+                raise InputError(f"{missing[0]} must be given; got nothing. Add {missing[0]}=... to the command.")
             for override in keys:
                 for value in override.sweep_iterator():
                     OmegaConf.update(composed, override.key_or_group, _plain(value))

@@ -41,7 +41,7 @@ from tdr.errors import InputError
         ("mesh.rotation=0.4", ["mesh.rotation must be a list", "float"]),
         ("shader.shininess=-1", ["shader.shininess must be", "at least 0", "-1"]),
         ("jacobian.parameters=[light.colour]", ["'light.colour'", "light.color, shader.ambient", "camera.fov"]),
-        ("jacobian.parameters=[]", ["jacobian.parameters must be a list of parameter names or 'all'"]),
+        ("jacobian.parameters=[]", ["jacobian.parameters must be a list of parameter names, one or 'all'"]),
         ("jacobian.cotangent=red", ["jacobian.cotangent must be 'rgb' or a list of 3 numbers", "'red'"]),
         ("camera=null", ["A config group must have one option"]),
         ("mesh=[sphere,cube]", ["A config group must have one option"]),
