@@ -49,7 +49,8 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     os.chdir(database.parent)
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri]
+    # Whoever reaches the UI may change and delete runs: so nobody else does, whatever MLflow's default is.
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri, "--host", "127.0.0.1"]
     os.execv(sys.executable, [*command, "--workers", "1", "--port", str(arguments.port), *further])
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.live import Live
 
 T = TypeVar("T")
 
@@ -68,8 +69,17 @@ def phase(name: str) -> Iterator[None]:
     """Show that a phase is going on, on a terminal only."""
     # Rich, which shows nothing elsewhere, is imported on a terminal only.
     seen = _progress and sys.stderr.isatty()
-    with _progress_console().status(f"{name} ...") if seen else contextlib.nullcontext():
+    with _spinner(f"{name} ...") if seen else contextlib.nullcontext():
         yield
+
+
+def _spinner(text: str) -> Live:
+    from rich.live import Live
+    from rich.spinner import Spinner
+
+    # Where rich stands in for stdout, Taichi says while it is imported that it has found a graphical shell.
+    spinner = Spinner("dots", text)
+    return Live(spinner, console=_progress_console(), transient=True, redirect_stdout=False, redirect_stderr=False)
 
 
 def track(items: Sequence[T], name: str) -> Iterator[T]:
@@ -111,7 +121,7 @@ def _with_bar(remaining: Iterable[T], name: str, done: int, total: int) -> Itera
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=_progress_console(), transient=True) as progress:
+    with Progress(*columns, console=_progress_console(), transient=True, redirect_stdout=False) as progress:
         task = progress.add_task(name, total=total, completed=done)
         for item in remaining:
             yield item

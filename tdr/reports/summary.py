@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tdr.config.memory import format_bytes
+from tdr.config.parameters import Reads
 from tdr.reports import check_words
 from tdr.reports.jacobian_pictures import CHANNELS, render_zoom
 from tdr.results import naming
@@ -75,6 +76,10 @@ def terminal_lines(
         lines.append(
             f"             {entry.value:+.6g}  {entry.name}{channel} at row {entry.row}, column {entry.column}"
         )
+    posed = [parameter.name for parameter in images.parameters if parameter.reads is Reads.POSE]
+    if posed:
+        what = "any of these" if len(posed) > 3 else ", ".join(posed)
+        lines.append(f"note       that silhouettes move is not part of derivatives by {what} (docs/trust.md)")
     if not metrics[naming.COVERED]:
         lines.append("WARNING    nothing is visible; check the camera's pose, camera.near and camera.far")
     nonfinite = int(metrics[naming.RENDER_NONFINITE])

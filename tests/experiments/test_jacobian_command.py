@@ -1,6 +1,9 @@
 """The commands that users type, run as they type them, each with a store and folders of its own."""
 
+import contextlib
 import json
+import os
+import pty
 import re
 import socket
 import subprocess
@@ -335,3 +338,27 @@ def test_a_terminal_that_nobody_reads_is_no_error_of_the_run(command, reader, sw
     assert "error" not in said
     assert "Traceback" not in said
     assert {run.info.status for run in command.runs()} == {"FINISHED"}
+
+
+def test_a_terminal_shows_what_is_said_and_what_goes_on(command):
+    """Where rich stands in for stdout, Taichi speaks of a graphical shell."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command.line(*SMALL, "light=tilted"),
+        stdout=theirs,
+        stderr=theirs,
+        cwd=command.folder,
+        env=command.environment(),
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # what reading a terminal ends with whose other side is closed
+            while part := os.read(ours, 4096):
+                shown += part
+        os.close(ours)
+    assert process.returncode == 0
+    text = shown.decode()
+    assert "Graphical" not in text
+    assert " ..." in text  # beside the spinner
+    lines = [line for line in text.replace("\r", "\n").splitlines() if line.startswith("check      passed")]
+    assert len(lines) == 1

@@ -69,6 +69,12 @@ def test_what_is_odd_about_the_normals_is_said():
     ]
 
 
+def test_that_silhouettes_are_held_fixed_is_said_where_it_matters():
+    said = lines({"mesh.scale": np.ones((1, 2, 1)), "shader.diffuse": np.ones((1, 2, 1))})
+    assert said[4] == "note       that silhouettes move is not part of derivatives by mesh.scale (docs/trust.md)"
+    assert not any(line.startswith("note") for line in lines(diffuse(1, 2)))
+
+
 def test_what_the_check_found_comes_last():
     said = lines(diffuse(1, 2), result=check_result([column_check("shader.diffuse")]))
     assert [i for i, line in enumerate(said) if line.startswith("check      passed")] == [3]

@@ -90,3 +90,17 @@ def test_ui_of_a_store_that_cannot_be_shown_is_refused(tmp_path: Path, uri: str,
     assert done.returncode == 2
     assert message in done.stderr.splitlines()[-1]
     assert not list(tmp_path.iterdir())
+
+
+def test_nobody_else_reaches_the_ui(root: Path, monkeypatch: pytest.MonkeyPatch):
+    """Whatever MLflow's default is: it has no passwords, and runs can be deleted there."""
+    import ui
+
+    started: list[list[str]] = []
+    monkeypatch.setattr(ui, "ROOT", root)
+    monkeypatch.setattr(ui.os, "execv", lambda _, command: started.append(command))
+    monkeypatch.setattr(sys, "argv", ["ui.py", "--port", "5999"])
+    monkeypatch.chdir(root)
+    ui.main()
+    (command,) = started
+    assert command[command.index("--host") + 1] == "127.0.0.1"
