@@ -27,6 +27,18 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
+def without_links(text: str) -> str:
+    """A text of a user's, a file's or a library's for a page in Markdown.
+
+    Args:
+        text: the text.
+
+    Returns:
+        The same; what looks like a link, a picture or HTML in it stays text.
+    """
+    return re.sub(r"<(?=[A-Za-z/!?])", r"\\<", text.replace("](", r"]\("))
+
+
 @dataclass(frozen=True)
 class Sentence:
     """A sentence, and what it is said of.

@@ -1,6 +1,6 @@
 import pytest
 
-from tdr.words import Sentence, counted, say_once
+from tdr.words import Sentence, counted, say_once, without_links
 
 
 def merged(*texts):
@@ -49,3 +49,13 @@ def test_sentences_that_differ_by_numbers_have_the_least_and_the_largest():
 )
 def test_places_factors_and_names_are_not_merged(first, second):
     assert merged(first, second) == [first, second]
+
+
+def test_what_looks_like_a_link_in_a_users_text_stays_text():
+    text = "mesh.path 'a ![x](http://example.org/x.png) <img src=y> [b](c).obj': 1 < 2 in [0, 1]"
+    shown = without_links(text)
+    assert "![x]\\(http" in shown
+    assert "[b]\\(c)" in shown
+    assert "\\<img src=y>" in shown
+    assert "1 < 2 in [0, 1]" in shown
+    assert shown.replace("\\", "") == text

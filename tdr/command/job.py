@@ -33,6 +33,7 @@ from tdr.results.record import RunRecord, environment_tags, write_metrics
 from tdr.results.sweep import Sweep, run_name
 from tdr.terminal import hide_progress, phase, say, say_where
 from tdr.timing import Stopwatch
+from tdr.words import without_links
 
 if TYPE_CHECKING:
     from tdr.results.check_result import Verdict
@@ -247,7 +248,7 @@ def _record(
             exit_status = 2
     if failure is not None:
         tags[naming.ERROR_TAG] = message_of(failure)
-        exit_status, description = 1, f"**Failed.** {tags[naming.ERROR_TAG]}"
+        exit_status, description = 1, f"**Failed.** {without_links(tags[naming.ERROR_TAG])}"
     return RunRecord(
         name=job.name,
         status="FINISHED" if failure is None else "FAILED",

@@ -20,7 +20,7 @@ from tdr.results.check_result import (
     Place,
     Verdict,
 )
-from tdr.words import Sentence, counted, say_once
+from tdr.words import Sentence, counted, say_once, without_links
 
 PLACE_LABELS: Mapping[Place, str] = {
     Place.background: "background",
@@ -227,7 +227,7 @@ def page_text(result: CheckResult) -> str:
         f"**Check {result.verdict.value}.** {extent(result).capitalize()}. "
         f"Compared: `{result.method}` in {result.precision} with {result.reference}.",
         "",
-        *(f"- {finding}" for finding in findings[:_FINDINGS]),
+        *(f"- {without_links(finding)}" for finding in findings[:_FINDINGS]),
     ]
     if len(findings) > _FINDINGS:
         lines.append(f"- {len(findings) - _FINDINGS} more in `{naming.CHECK}`")

@@ -15,7 +15,7 @@ from tdr.sweep_views import page, plots, sheet
 from tdr.sweep_views.film import Film
 from tdr.sweep_views.images import RunImages, SweepImages
 from tdr.sweep_views.swept import Swept, SweptAxis, SweptRun, short
-from tdr.words import counted, format_number
+from tdr.words import counted, format_number, without_links
 
 _GIF_PIXELS = 64_000_000  # of all frames together, which are in memory at once
 _LISTED = 20  # findings, on the page of a sweep's run
@@ -109,11 +109,13 @@ def describe_sweep(images: SweepImages) -> str:
     ]
     if len(findings) > _LISTED:
         findings[_LISTED:] = [f"and {len(findings) - _LISTED} more"]
-    return "\n\n".join([*lines, *(["\n".join(f"- {finding}" for finding in findings)] if findings else [])])
+    return "\n\n".join(
+        [*lines, *(["\n".join(f"- {without_links(finding)}" for finding in findings)] if findings else [])]
+    )
 
 
 def _axis(axis: SweptAxis) -> str:
-    values: Sequence[str] = [short(value) for value in axis.values]
+    values: Sequence[str] = [without_links(short(value)) for value in axis.values]
     if axis.numbers is not None and len(values) > 3:
         return f"`{axis.key}` ({len(values)} values from {values[0]} to {values[-1]})"
     listed = ", ".join(values[:6]) + (", …" if len(values) > 6 else "")

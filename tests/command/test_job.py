@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -32,7 +33,7 @@ def run(config, folder, stopwatch):
     with stopwatch.measure("counting"):
         pixels = config.image.width * config.image.height
     if config.image.width == 13:
-        raise ZeroDivisionError("thirteen")
+        raise ZeroDivisionError("thirteen ![x](y)")
     if config.image.width in (17, 19):
         swallow_an_interruption(signal.SIGINT if config.image.width == 17 else signal.SIGTERM)
         if config.image.height == 23:
@@ -56,7 +57,9 @@ def start(tmp_path):
         options = ["tracking.enabled=false", f"hydra.run.dir={tmp_path}/run", f"hydra.sweep.dir={tmp_path}/sweep"]
         line = [sys.executable, str(tmp_path / "counting.py"), *options, *overrides]
         variables = {**os.environ, "PYTHONPATH": str(ROOT), "TDR_FULL_ERROR": "0"}
-        done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, env=variables, timeout=120)
+        options = {"capture_output": True, "text": True, "cwd": tmp_path, "env": variables, "timeout": 120}
+        # What starts the tests in the background may ignore Ctrl-C, and so would all that they start.
+        done = subprocess.run(line, **options, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         assert done.returncode == status, done.stdout + done.stderr
         return done
 
@@ -100,14 +103,14 @@ def test_a_run_leaves_its_record_metrics_and_times_and_says_what_came_out(start,
 def test_what_fails_is_recorded_and_a_failed_check_is_another_exit_status(start, tmp_path):
     done = start("image.width=13", status=1)
     assert "Traceback" in done.stderr
-    assert done.stderr.endswith("error: thirteen\n")
+    assert done.stderr.endswith("error: thirteen ![x](y)\n")
     assert not done.stdout.count("counted")
     record = read(tmp_path / "run")
-    assert (record["status"], record["metrics"], record["tags"]["tdr.error"]) == ("FAILED", {}, "thirteen")
-    assert record["description"] == "**Failed.** thirteen"
+    assert (record["status"], record["metrics"], record["tags"]["tdr.error"]) == ("FAILED", {}, "thirteen ![x](y)")
+    assert record["description"] == "**Failed.** thirteen ![x]\\(y)"
     written = (tmp_path / "run" / "error.txt").read_text()
     assert "ZeroDivisionError" in written
-    assert written.endswith("\nthirteen\n")
+    assert written.endswith("\nthirteen ![x](y)\n")
     start("image.width=100", "image.height=100", status=2)
     assert read(tmp_path / "run")["tags"]["tdr.check"] == "failed"
     start("image.width=100", "image.height=100", "check.on_fail=warn")
