@@ -40,6 +40,9 @@ DESCRIPTION_TAG = "mlflow.note.content"
 IMAGES_TAG = "mlflow.loggedImages"
 PARENT_TAG = "mlflow.parentRunId"
 
+# What SQLite says while MLflow makes the rest of a database that was left half made.
+_HALF = "already exists|duplicate column|no such column|no such table"
+
 # Seconds. A server that is there answers a question at once; it may need longer to store a large file.
 ANSWER_TIMEOUT = 3
 UPLOAD_TIMEOUT = 30
@@ -127,6 +130,8 @@ class MlflowStore:
             if self.database:
                 location = self.database.parent / "mlruns" / self._experiment
                 with _only_process(self.database):
+                    if not self.database.stat().st_size:
+                        _make(self.database)
                     client = import_mlflow().MlflowClient(tracking_uri=self.uri)
                     return client, self._find_or_create_experiment(client, location.as_uri())
             with request_timeout(ANSWER_TIMEOUT):
@@ -223,6 +228,12 @@ class MlflowStore:
         except TrackingError as error:
             raise TrackingError(f"{error}{kept}") from None
         except (mlflow_error, SQLAlchemyError, sqlite3.Error, OSError) as error:
+            if self.database and re.search(_HALF, str(error)):
+                raise TrackingError(
+                    f"tracking.uri must name a whole database; got {self.database}, which was cut off while MLflow "
+                    f"made or upgraded it. Move it away, and the next run makes a new one: "
+                    f"mv {shlex.quote(str(self.database))} {shlex.quote(str(self.database))}.broken{kept}"
+                ) from None
             store = "a database that can be written" if self.database else "an MLflow server that answers"
             raise TrackingError(
                 f"tracking.uri must point to {store}; got {self.uri} ({_reason(error)}).{kept}"
@@ -262,6 +273,25 @@ def _only_process(database: Path) -> Iterator[None]:
         with contextlib.closing(sqlite3.connect(database)) as connection:
             connection.execute("PRAGMA schema_version")
         yield
+
+
+def _make(database: Path) -> None:
+    """Make a new database, so that it is there whole or not at all: MLflow takes seconds, and repairs nothing later."""
+    making, whole = (Path(f"{database}.{state}") for state in ("making", "whole"))
+    _remove(making, whole)
+    import_mlflow().MlflowClient(tracking_uri=f"sqlite:///{making.as_posix()}").search_experiments(max_results=1)
+    with contextlib.closing(sqlite3.connect(making)) as source, contextlib.closing(sqlite3.connect(whole)) as copy:
+        source.backup(copy)
+    whole.replace(database)
+    _remove(making)
+
+
+def _remove(*databases: Path) -> None:
+    for database in databases:
+        for file in (database, *(Path(f"{database}-{part}") for part in ("journal", "wal", "shm"))):
+            # Where MLflow keeps one open and that forbids to remove it, it is removed before the next one is made.
+            with contextlib.suppress(PermissionError):
+                file.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
