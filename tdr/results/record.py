@@ -16,8 +16,8 @@ import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, TypeGuard
+from pathlib import Path, PurePath
+from typing import Any, Literal, TypeGuard, get_args
 
 from tdr.errors import InputError
 from tdr.results import naming
@@ -106,7 +106,14 @@ class RunRecord:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             metrics = {k: None if v == "None" else float(v) for k, v in content.pop("metrics").items()}
-            return cls(output_dir=path.parent, metrics=metrics, **content)
+            record = cls(output_dir=path.parent, metrics=metrics, **content)
+            if record.status not in get_args(Status):
+                raise ValueError(f"its status is {record.status!r}")
+            for name in (*record.images, *record.files):
+                path_in = PurePath(name)
+                if path_in.is_absolute() or ".." in path_in.parts:
+                    raise ValueError(f"{name!r} is not in its folder")
+            return record
         except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
             raise InputError(f"path must be a {naming.RECORD} that a run wrote; got {path} ({error}).") from None
 

@@ -90,8 +90,12 @@ class Sweep:
         try:
             content: dict[str, Any] = json.loads((folder / naming.SWEEP).read_text(encoding="utf-8"))
             jobs = tuple(SweepJob(**job) for job in content.pop("jobs"))
+            for job in jobs:
+                # What a job left is removed before it runs again.
+                if (folder / job.folder).resolve().parent != folder.resolve():
+                    raise ValueError(f"{job.folder!r} is no folder in it")
             return cls(folder=folder, jobs=jobs, tracking=TrackingConfig(**content.pop("tracking")), **content)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
             raise InputError(
                 f"A sweep's folder must hold a {naming.SWEEP} that can be read; got {folder} ({error})."
             ) from None

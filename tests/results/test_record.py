@@ -49,6 +49,19 @@ def test_other_files_are_not_records(tmp_path: Path, text: str):
         RunRecord.read_json(tmp_path / "record.json")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"status": "LOST"}, {"status": None}, {"images": ["../x.png"]}, {"files": {"/etc/hostname": 1}}, {"images": None}],
+)
+def test_a_record_of_what_is_elsewhere_or_unknown_is_refused(tmp_path: Path, change: dict):
+    record = RunRecord("a", "FINISHED", 1.0, 2.0, tmp_path, images=["x.png"])
+    path = record.write_json()
+    assert RunRecord.read_json(path).images == ["x.png"]
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(InputError, match=r"path must be a record\.json that a run wrote"):
+        RunRecord.read_json(path)
+
+
 def test_environment_tags_tell_commit_and_changes(tmp_path: Path):
     def git(*arguments: str) -> str:
         identity = ["-c", "user.name=a", "-c", "user.email=a@b"]

@@ -1,5 +1,7 @@
 """A sweep's plan, its names, and how it stands."""
 
+import json
+
 import pytest
 
 from tdr.config import TrackingConfig
@@ -84,12 +86,29 @@ def test_a_sweep_is_read_as_it_was_written_wherever_its_folder_is(sweep, tmp_pat
     assert [job.name for job in Sweep.read(moved).unfinished()] == ["mesh=c"]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"jobs": [{"name": 1}], "tracking": {}}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", "null", "3", '{"jobs": null, "tracking": {}}', '{"jobs": [{"name": 1}], "tracking": {}}']
+)
 def test_other_folders_are_no_sweeps(tmp_path, text):
     with pytest.raises(InputError, match=r"A sweep's folder must hold a sweep\.json that can be read; got"):
         Sweep.read(tmp_path)
     (tmp_path / "sweep.json").write_text(text)
     with pytest.raises(InputError, match=r"A sweep's folder must hold a sweep\.json that can be read; got"):
+        Sweep.read(tmp_path)
+
+
+@pytest.mark.usefixtures("sweep")
+@pytest.mark.parametrize("folder", ["../elsewhere", "..", ".", "", "a/b", "/tmp/elsewhere", "link"])
+def test_a_plan_with_folders_outside_its_own_is_refused(tmp_path, folder):
+    """A job's folder is cleared before the job runs again."""
+    elsewhere = tmp_path.parent / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    (tmp_path / "link").symlink_to(elsewhere)
+    plan = tmp_path / "sweep.json"
+    content = json.loads(plan.read_text())
+    content["jobs"][1]["folder"] = folder
+    plan.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"sweep\.json that can be read; got .* is no folder in it"):
         Sweep.read(tmp_path)
 
 
