@@ -47,6 +47,9 @@ class Follower:
         self._sweep = sweep
         self._store = store
         self._running = list(jobs)
+        # What earlier attempts have left, until the launcher clears it away.
+        earlier = {job.folder: sweep.record_of(job) for job in jobs}
+        self._earlier = {folder: record.start_time for folder, record in earlier.items() if record is not None}
         self._ended = len(sweep.jobs) - len(jobs)
         self._pending: list[RunRecord] = []
         if store is not None and run_id is not None:
@@ -93,7 +96,7 @@ class Follower:
         """Tell of the jobs that have ended since the last look."""
         for job in list(self._running):
             record = self._sweep.record_of(job)
-            if record is None:
+            if record is None or record.start_time == self._earlier.get(job.folder):
                 continue
             self._running.remove(job)
             self._ended += 1

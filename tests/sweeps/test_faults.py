@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -107,6 +108,19 @@ def test_an_interrupted_sweep_is_closed_and_says_how_to_go_on(command, number, s
     assert len(children) == done
     command("resume=sweep")
     assert_whole(command, 6)
+
+
+def test_jobs_that_failed_and_were_mended_have_finished_everywhere_once_they_are_resumed(command):
+    """What the attempt before has left is there until the launcher comes to a job; it is not the job's end."""
+    meshes = [command.folder / f"{name}.obj" for name in "abc"]
+    command("-m", "mesh=file", f"mesh.path={','.join(map(str, meshes))}", *SMALL, status=1)
+    assert {run.info.status for run in command.sweep_runs()[1]} == {"FAILED"}
+    for mesh in meshes:
+        mesh.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    said = command("resume=sweep").stdout
+    assert [said.count(f"{i}/3  ") for i in (1, 2, 3)] == [1, 1, 1]
+    assert not re.search(r"^\d/3 +failed", said, re.MULTILINE | re.IGNORECASE)
+    assert_whole(command, 3)
 
 
 def test_a_sweep_runs_once_at_a_time_and_only_as_it_was_started(command):
