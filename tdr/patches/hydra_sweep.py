@@ -77,7 +77,9 @@ class SweepLoader(ConfigLoader):
         job, task = config.hydra.job, [o for o in overrides if not o.is_hydra_override()]
         of_hydra = [o.input_line for o in overrides if o.is_hydra_override()]
         config.hydra.overrides.task = [o.input_line for o in task]
-        config.hydra.overrides.hydra = [*master_config.hydra.overrides.hydra, *of_hydra]
+        # As they were given: what they refer to may not be known yet.
+        given: Any = OmegaConf.to_container(master_config.hydra.overrides)
+        config.hydra.overrides.hydra = [*given["hydra"], *of_hydra]
         parts = job.config.override_dirname
         job.override_dirname = get_overrides_dirname(task, parts.exclude_keys, parts.item_sep, parts.kv_sep)
         # What was resolved for the sweep, such as its time, is the same in all of its jobs.

@@ -10,6 +10,7 @@ import itertools
 import math
 import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from hydra.core.override_parser.types import Override, QuotedString
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from tdr.command import launch
 from tdr.command.settings import ROOT, tracking_settings
@@ -87,13 +88,17 @@ class ResumableSweeper(Sweeper):
             Execution(sweep, store, run_id, partial(launch_jobs, self._launcher, sweep)).run()
 
     def _plan(self, folder: Path, overrides: Sequence[Override]) -> Sweep:
-        """The sweep that the overrides describe."""
+        """The sweep that the overrides describe, its jobs' folders named by what varies, or by an override."""
         for override in overrides:
             if override.is_sweep_override() and not override.is_discrete_sweep():
                 raise InputError(f"{override.key_or_group} must have a list of values; got {override.input_line}.")
             if override.is_sweep_override() and not list(override.sweep_string_iterator()):
                 raise InputError(f"{override.key_or_group} must have at least one value; got {override.input_line}.")
         swept = [o for o in overrides if o.is_sweep_override()]
+        # As they were given: what they refer to is known in a job.
+        overridden: Any = OmegaConf.to_container(self._config.hydra.overrides)
+        given = [*overridden["hydra"], *overridden["task"]]
+        subdirs = [line for line in given if line.startswith("hydra.sweep.subdir=")]
         axes = {o.key_or_group: o for o in swept}
         values = {key: [*map(without_rounding_errors, o.sweep_string_iterator())] for key, o in axes.items()}
         digits = len(str(max(0, math.prod(map(len, values.values())) - 1)))
@@ -102,10 +107,21 @@ class ResumableSweeper(Sweeper):
             here = dict(zip(axes, chosen, strict=True))
             line = [f"{o.get_key_element()}={here[o.key_or_group]}" if o in swept else _line(o) for o in overrides]
             name = run_name(tuple(axes), here)
-            jobs.append(SweepJob(name, f"{number:0{digits}}_{folder_name(name, line)}", here, line))
+            where = (
+                f"{number:0{digits}}_{folder_name(name, line)}"
+                if not subdirs
+                else self._named(number, line, subdirs[-1])
+            )
+            jobs.append(SweepJob(name, where, here, line))
+        named = Counter(job.folder for job in jobs)
+        wrong = [f for f, count in named.items() if count > 1 or Path(f).name != f or f in ("", "..")]
+        if wrong:
+            raise InputError(
+                "hydra.sweep.subdir must name a folder in the sweep's own, another one for each job; "
+                f"got {wrong[0]!r}. Leave it out, and folders are named by what varies."
+            )
         start = time.time()
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(start))
-        given = [*self._config.hydra.overrides.hydra, *self._config.hydra.overrides.task]
         tracking = tracking_settings(self._config)
         if tracking.enabled:
             # A relative path must mean the same to whoever reads the plan, from wherever.
@@ -120,6 +136,15 @@ class ResumableSweeper(Sweeper):
             tracking=tracking,
             start_time=start,
         )
+
+    def _named(self, number: int, line: list[str], subdir: str) -> str:
+        """What an override of ``hydra.sweep.subdir`` names the folder of a job."""
+        composed = self._loader.load_sweep_config(self._config, line)
+        text = OverridesParser.create(config_loader=self._loader).parse_override(subdir)
+        with read_write(composed.hydra), open_dict(composed.hydra):
+            composed.hydra.job.num = number
+            composed.hydra.sweep.subdir = _plain(text.value())
+        return str(composed.hydra.sweep.subdir)
 
     def _check_composition(self, overrides: Sequence[Override]) -> None:
         """Compose the options of every swept group with each other, and try every other value in what results.

@@ -137,7 +137,8 @@ def test_mistakes_are_answered_without_taichi_and_mlflow_and_leave_no_run(first_
     [
         # What a shell makes of light.direction=[[1, -1, -1]] without quotes.
         (["light.direction=[[1,", "-1,", "-1]]"], "light.direction must have brackets in pairs; got [[1,. Quote a"),
-        (["--light=tilted"], "unrecognized arguments: --light=tilted"),
+        (["--light=tilted"], "light must be given without dashes; got --light=tilted. Type light=tilted."),
+        (["--tilted"], "unrecognized arguments: --tilted"),
     ],
 )
 def test_arguments_that_are_none_are_answered_and_leave_no_run(first_command, arguments, words):
