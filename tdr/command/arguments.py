@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tdr.command.misread import refuse_misread
 from tdr.command.mistakes import message_about_argument, quoted
+from tdr.command.settings import ROOT
 from tdr.errors import InputError
 from tdr.results.sweep import Sweep
 from tdr.tracking.mlflow_client import redact
@@ -32,6 +33,7 @@ def prepare(arguments: Sequence[str]) -> list[str]:
     _refuse_pieces(arguments)
     for argument in arguments:
         refuse_misread(argument)
+        _refuse_folder(argument)
     return with_resumed(_multirun_first(arguments))
 
 
@@ -59,6 +61,19 @@ def _refuse_pieces(arguments: Sequence[str]) -> None:
         if re.match(r"-\.?\d", argument):
             beginnings = [a for a in arguments[:i] if "=" in a]
             raise InputError(message_about_argument(beginnings[-1] if beginnings else argument))
+
+
+def _refuse_folder(argument: str) -> None:
+    """Refuse a run's folder with more in it than the run: all that lies in it would be sent along.
+
+    Raises:
+        InputError: if the command is started in it or below it, or if it holds the repository.
+    """
+    key, _, value = argument.partition("=")
+    if key == "hydra.run.dir" and "${" not in value:
+        folder = Path(value.strip("'\"")).resolve()
+        if any(place.resolve().is_relative_to(folder) for place in (Path.cwd(), ROOT)):
+            raise InputError(f"{key} must be a folder of the run's own; got {value}. Leave it out, or name a new one.")
 
 
 def _multirun_first(arguments: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import pytest
 
 from tdr.command.arguments import prepare
+from tdr.command.settings import ROOT
 from tdr.errors import InputError
 
 
@@ -36,6 +37,15 @@ def test_what_hydra_would_misread_is_answered_with_what_to_type(argument, said):
     with pytest.raises(InputError, match=said) as error:
         prepare(["image.width=8", argument])
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("folder", [".", "..", "{here}", "'{here}'", str(ROOT), "/"])
+def test_a_folder_that_is_not_the_runs_own_is_refused(tmp_path, monkeypatch, folder):
+    """All that lies in a run's folder is sent to MLflow."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"hydra\.run\.dir must be a folder of the run's own; got"):
+        prepare([f"hydra.run.dir={folder.format(here=tmp_path)}"])
+    assert prepare(["hydra.run.dir=new", "hydra.run.dir=outputs/${now:%H}"])
 
 
 @pytest.mark.parametrize(
